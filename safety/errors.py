@@ -1,0 +1,11 @@
+"""Errors of the safety layer. A refusal is a `Decision`, never one of these."""
+
+from media import AssayError
+
+
+class PolicyError(AssayError):
+    """A policy document that cannot be read or that breaks a law of the schema."""
+
+
+class ModelUnavailable(AssayError):
+    """A configured model that cannot be loaded: missing file, wrong hash, missing extra."""
