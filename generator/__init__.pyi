@@ -1,0 +1,19 @@
+from .backends.procedural import ProceduralGenerator as ProceduralGenerator
+from .errors import (
+    Cancelled as Cancelled,
+    GenerationError as GenerationError,
+    GeneratorUnavailable as GeneratorUnavailable,
+    InvalidRequest as InvalidRequest,
+)
+from .request import Conditioning as Conditioning, GenerationRequest as GenerationRequest, Mode as Mode
+from .stream import (
+    Completed as Completed,
+    Event as Event,
+    Frames as Frames,
+    GenerationRecord as GenerationRecord,
+    Hook as Hook,
+    Preview as Preview,
+    Progress as Progress,
+    VideoGenerator as VideoGenerator,
+)
+from .world.lexicon import vocabulary as vocabulary

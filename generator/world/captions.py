@@ -1,0 +1,68 @@
+"""Captions written from scenes: short, detailed, paraphrased, and with clauses left out."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+
+from generator.world.lexicon import PHRASES
+from generator.world.scene import EMBLEM, SceneSpec
+
+Style = Literal["short", "detailed", "paraphrased", "dropped"]
+STYLES: Final[tuple[Style, ...]] = ("short", "detailed", "paraphrased", "dropped")
+
+_PLACES: Final = {
+    "sky": ("in the", "against the"),
+    "sea": ("over the", "on the", "above the"),
+    "meadow": ("over the", "on the", "in the"),
+    "night": ("in the", "at"),
+    "snow": ("over the", "on the", "in the"),
+    "desert": ("over the", "in the", "on the"),
+}
+_MANNERS: Final = ("", "", "slowly", "gently", "smoothly", "steadily")
+# Of several phrases the plain one is written half of the time, so that a small model sees it often.
+_PLAIN: Final = 0.5
+_KEPT: Final = 0.65  # the chance that a clause of a "dropped" caption stays
+
+
+def caption(scene: SceneSpec, rng: np.random.Generator, style: Style | None = None) -> str:
+    """A caption of the scene, in a style drawn at random where none is asked for."""
+    style = style or STYLES[rng.choice(len(STYLES), p=(0.3, 0.25, 0.25, 0.2))]
+    said = set(scene.words())
+    if style == "dropped":
+        said = {name for name in said if name == "kind" or rng.random() < _KEPT}
+    if scene.camera == "static" and style != "detailed" and rng.random() < 0.7:
+        said.discard("camera")  # who says nothing of the camera means that it stands
+    plain = style == "short"
+    words = {name: _phrase(name, getattr(scene, name), rng, plain) for name in sorted(said)}
+    if scene.kind == EMBLEM:
+        words.pop("colour", None)  # the glyph has its own colours
+    return _detailed(scene, words, rng) if style == "detailed" else _sentence(scene, words, rng)
+
+
+def _phrase(name: str, value: str, rng: np.random.Generator, plain: bool) -> str:
+    phrases = PHRASES[name][value]
+    return phrases[0] if plain or rng.random() < _PLAIN else phrases[rng.integers(len(phrases))]
+
+
+def _sentence(scene: SceneSpec, words: dict[str, str], rng: np.random.Generator) -> str:
+    subject = " ".join(filter(None, ("a", words.get("colour"), words["kind"])))
+    parts = [subject, words.get("motion", "")]
+    if "background" in words:
+        places = _PLACES[scene.background]
+        parts += [places[rng.integers(len(places))], words["background"]]
+    text = " ".join(filter(None, parts))
+    return f"{text}, {words['camera']}" if "camera" in words else text
+
+
+def _detailed(scene: SceneSpec, words: dict[str, str], rng: np.random.Generator) -> str:
+    manner = _MANNERS[rng.integers(len(_MANNERS))]
+    look = ("bright", "vivid", "plain")[rng.integers(3)]
+    places = _PLACES[scene.background]
+    subject = " ".join(filter(None, ("a", look, words.get("colour"), words["kind"])))
+    act = f"{manner} {words['motion']}" if "motion" in words else ""
+    where = f"{places[rng.integers(len(places))]} {words['background']}" if "background" in words else ""
+    seen = f", while the {words['camera']}" if "camera" in words else ""
+    ending = (", in a simple flat cartoon style", ", animated", "")[rng.integers(3)]
+    return " ".join(f"{subject} {act} {where}{seen}{ending}.".split()).replace(" ,", ",")
