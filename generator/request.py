@@ -1,8 +1,8 @@
 """What is asked of a generator: one frozen request whose every field was examined when it was made.
 
-Conditioning follows LTX-Video's form, a list of (frames, frame_index, strength): one frame at 0 is image-to-video, frames
-at the start or at the end are extension, frames around a gap are in-filling. The mode is derived from it, never passed,
-so the two cannot disagree.
+Conditioning follows LTX-Video's form, a list of (frames, frame_index, strength): one frame is image-to-video, frames at
+the start or at the end are extension, frames around a gap are in-filling. The mode is derived from it, never passed, so
+the two cannot disagree.
 """
 
 from __future__ import annotations

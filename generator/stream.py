@@ -98,11 +98,20 @@ class VideoGenerator(Protocol):
     """Text, image or video in, frames out. Implementations judge nothing: gating is the caller's."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The model's name, as the record and the manifest say it."""
+        ...
+
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Changes where the same request would give other frames."""
+        ...
+
     @property
-    def weights_sha256(self) -> str | None: ...
+    def weights_sha256(self) -> str | None:
+        """Hash of what was learned; None where nothing was."""
+        ...
+
     @property
     def backend(self) -> str:
         """The word that policies and waivers use: "embedded", "procedural", ..."""

@@ -62,7 +62,7 @@ class Canvas:
 
 
 def _along(rng: np.random.Generator, n: int) -> list[float]:
-    """n places along the canvas, one in each n-th of it, so that every view holds some."""
+    """Places along the canvas, one in each n-th of it, so that every view holds some."""
     step = (1 + 2 * MARGIN) / n
     return [-MARGIN + (i + float(rng.uniform(0.15, 0.85))) * step for i in range(n)]
 

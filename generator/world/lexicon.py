@@ -10,8 +10,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-# attribute -> value -> phrases; the first is the plain one. Colour words inside a background's phrase ("blue sky") belong
-# to the background, since the longest phrase is taken.
+# attribute -> value -> phrases; the first is the plain one. Colour words inside a background's phrase ("blue sky")
+# belong to the background, since the longest phrase is taken. A verb of motion without a direction goes to the right.
 PHRASES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
     {
         "colour": {
@@ -44,13 +44,15 @@ PHRASES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
                 "moves left", "moving left", "drifts left", "drifting left", "glides left", "gliding left",
                 "travels left", "goes left", "going left", "flies left", "flying left", "drives left", "driving left",
                 "swims left", "swimming left", "sails left", "sailing left", "walks left", "walking left",
-                "moves from right to left",
+                "moves from right to left", "runs left", "running left",
             ),
             "right": (
                 "moves right", "moving right", "drifts right", "drifting right", "glides right", "gliding right",
                 "travels right", "goes right", "going right", "flies right", "flying right", "drives right",
                 "driving right", "swims right", "swimming right", "sails right", "sailing right", "walks right",
-                "walking right", "moves from left to right",
+                "walking right", "moves from left to right", "runs right", "running right", "moves", "drifts", "glides",
+                "travels", "flies", "flying", "drives", "driving", "swims", "swimming", "sails", "sailing", "walks",
+                "walking", "runs", "running",
             ),
             "up": (
                 "rises", "rising", "moves up", "moving up", "climbs", "climbing", "floats up", "floating up",
@@ -83,7 +85,8 @@ PHRASES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
             "meadow": ("meadow", "grass", "field", "green meadow", "green field", "grassy meadow", "grassy hills",
                        "green grass", "garden", "park"),
             "night": ("night", "night sky", "starry sky", "starry night", "stars", "dark night sky", "moonlight"),
-            "snow": ("snow", "snowy hills", "winter", "white snow", "snowy field", "winter landscape", "snowy mountains"),
+            "snow": ("snow", "snowy hills", "winter", "white snow", "snowy field", "winter landscape",
+                     "snowy mountains"),
             "desert": ("desert", "sand", "dunes", "sand dunes", "sandy desert", "yellow sand", "beach"),
         },
         "camera": {
@@ -103,11 +106,15 @@ PHRASES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
 
 # Words that captions and prompts hold between the phrases. They are known and change nothing.
 SMALL_WORDS: Final = frozenset(
-    "a an the to of in on over above at in front against before under with and while as it is there that which one "
-    "towards toward for by from its this slowly gently smoothly quickly softly steadily calmly happily bright vivid "
-    "plain simple small little big flat cartoon style animation animated picture scene clip video film view showing "
-    "shows background behind across through two seconds".split()
-)
+    (
+        "a", "above", "across", "against", "an", "and", "animated", "animation", "as", "at", "background",
+        "before", "behind", "big", "bright", "by", "calmly", "cartoon", "clip", "film", "flat", "for", "from",
+        "front", "gently", "happily", "in", "is", "it", "its", "little", "of", "on", "one", "over", "picture",
+        "plain", "quickly", "scene", "seconds", "showing", "shows", "simple", "slowly", "small", "smoothly",
+        "softly", "steadily", "style", "that", "the", "there", "this", "through", "to", "toward", "towards",
+        "two", "under", "video", "view", "vivid", "which", "while", "with",
+    )
+)  # fmt: skip
 
 
 @cache

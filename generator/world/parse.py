@@ -1,5 +1,7 @@
-"""Prompts read into scenes: the longest known phrase wins, the first of each attribute counts, nothing is guessed from
-a word that is not in the vocabulary."""
+"""Prompts read into scenes: the longest known phrase wins, the first of each attribute counts.
+
+Nothing is guessed from a word that is not in the vocabulary.
+"""
 
 from __future__ import annotations
 

@@ -46,8 +46,7 @@ class SceneRenderer:
             self._draw(picture, t, u)
         if self._factor == 1:
             return picture
-        small: Pixels = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
-        return small
+        return cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
     def _background(self, u: float) -> Pixels:
         shift, zoom = camera_at(self.scene.camera, u)
@@ -56,10 +55,10 @@ class SceneRenderer:
         matrix = np.array(
             [[zoom, 0, w / 2 - zoom * (self._canvas.margin + w / 2 + shift * w)], [0, zoom, h / 2 - zoom * h / 2]]
         )
-        picture: Pixels = cv2.warpAffine(
+        picture = cv2.warpAffine(
             self._canvas.pixels, matrix, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        return picture
+        return picture.astype(np.uint8, copy=False)
 
     def _draw(self, picture: Pixels, t: float, u: float) -> None:
         x, y, radius, turn = self._pose(t, u)
