@@ -1,0 +1,118 @@
+"""Which frames a model must be shown itself, and which are covered by one that it was shown.
+
+The default is that every frame is shown. A model too dear for that declares a `Bound`: a frame is covered by the last
+frame *shown* (never by the previous one: drift adds up) when it provably differs from it by no more than the bound
+says, and no more time than the bound says has passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from media import Frame
+from safety.stages import FrameClassifier
+
+PICTURE = "picture"
+TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a frame may differ from the last frame shown and still be covered by it.
+
+    epsilon 0 asks for bit-identical pixels. Otherwise both pictures are averaged down to `side` cells on the longer
+    side, and every window of `tile` x `tile` cells, at every position, may differ by at most `epsilon` grey levels (of
+    255) on average, in the colour channel in which it differs most.
+    """
+
+    epsilon: float = 0.0
+    side: int = 320
+    tile: int = 8
+    cap_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.epsilon <= 255.0 and self.side >= self.tile >= 1 and self.cap_s > 0.0):
+            raise ValueError(f"{self!r}: epsilon in [0, 255], side >= tile >= 1 and cap_s > 0 are needed")
+
+    def __str__(self) -> str:
+        if self.epsilon == 0.0:
+            return f"bit-identical to the last frame shown, for at most {self.cap_s:g} s"
+        return (
+            f"no {self.tile}x{self.tile} window of the {self.side}-cell picture differs by more than {self.epsilon:g}"
+            f"/255 from the last frame shown, for at most {self.cap_s:g} s"
+        )
+
+
+def bound_of(classifier: FrameClassifier) -> Bound | None:
+    """The bound by which the classifier lets frames be covered; None where it is shown every frame."""
+    bound = getattr(classifier, "bound", None)
+    if not (bound is None or isinstance(bound, Bound)):
+        raise TypeError(f"{classifier.name}: bound must be a safety.frame.Bound or None, not {bound!r:.80}")
+    return bound
+
+
+def evidence(classifier: FrameClassifier) -> str:
+    """What the classifier looks at: PICTURE unless it declares `evidence = TEXT`, the words in a picture only."""
+    kind = getattr(classifier, "evidence", PICTURE)
+    if kind not in (PICTURE, TEXT):
+        raise ValueError(f"{classifier.name}: evidence must be {PICTURE!r} or {TEXT!r}, not {kind!r:.80}")
+    return str(kind)
+
+
+class Gate:
+    """The bound of one model along one video; it holds one small picture, never the video."""
+
+    def __init__(self, bound: Bound | None) -> None:
+        self._bound = bound
+        self._shown: tuple[float, NDArray[np.uint8]] | None = None
+
+    def covers(self, frame: Frame) -> bool:
+        """True where the last frame shown covers this one; otherwise this frame is the last frame shown from now on."""
+        if self._bound is None:
+            return False
+        picture = _reduced(frame.pixels, self._bound)
+        if self._shown is not None:
+            pts, reference = self._shown
+            if 0.0 <= frame.pts - pts <= self._bound.cap_s and _within(reference, picture, self._bound):
+                return True
+        self._shown = (frame.pts, picture)
+        return False
+
+    def forget(self) -> None:
+        """The model failed on the last frame shown: the next one must be shown again."""
+        self._shown = None
+
+
+def _reduced(pixels: NDArray[np.uint8], bound: Bound) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    longest = max(height, width)
+    if bound.epsilon == 0.0 or longest <= bound.side:
+        return pixels.copy()  # (H, W, 3); a copy, because a decoder may use its buffer again
+    size = (max(1, round(width * bound.side / longest)), max(1, round(height * bound.side / longest)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _within(reference: NDArray[np.uint8], picture: NDArray[np.uint8], bound: Bound) -> bool:
+    if reference.shape != picture.shape:
+        return False
+    if bound.epsilon == 0.0:
+        return bool(np.array_equal(reference, picture))
+    return difference(reference, picture, bound.tile) <= bound.epsilon
+
+
+def difference(a: NDArray[np.uint8], b: NDArray[np.uint8], tile: int) -> float:
+    """The mean absolute difference, in grey levels, of the window and the channel where it is largest.
+
+    a, b uint8 (H, W, 3). Windows slide by one cell, so a change cannot hide by straddling two tiles; a picture smaller
+    than a window is one window.
+    """
+    delta = cv2.absdiff(a, b)  # (H, W, 3)
+    height, width = a.shape[:2]
+    rows, columns = min(tile, height), min(tile, width)
+    sums = cv2.boxFilter(delta, cv2.CV_32F, (columns, rows), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    largest: float = np.asarray(sums, np.float32).max().item()
+    return largest / (rows * columns)
