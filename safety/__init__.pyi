@@ -1,6 +1,12 @@
 from .category import BANNED_CLASSES as BANNED_CLASSES, CATEGORIES as CATEGORIES, is_category as is_category
-from .decision import Circumstances as Circumstances, Decision as Decision, Reason as Reason, decide as decide
-from .errors import ModelUnavailable as ModelUnavailable, PolicyError as PolicyError
+from .deciding import decide as decide
+from .decision import Circumstances as Circumstances, Decision as Decision, Reason as Reason
+from .errors import (
+    CorruptRecord as CorruptRecord,
+    ModelUnavailable as ModelUnavailable,
+    PolicyError as PolicyError,
+    ReplayRefused as ReplayRefused,
+)
 from .policy import Action as Action, Policy as Policy, Rule as Rule, Temporal as Temporal, Waiver as Waiver
 from .score import (
     Absence as Absence,
@@ -13,7 +19,7 @@ from .score import (
     Track as Track,
     Where as Where,
 )
-from .segments import Segment as Segment, segments as segments
+from .segment import Segment as Segment, segments as segments
 from .stages import (
     Examiner as Examiner,
     FrameClassifier as FrameClassifier,
@@ -21,3 +27,4 @@ from .stages import (
     PromptClassifier as PromptClassifier,
     source as source,
 )
+from .examine import examine_text as examine_text

@@ -9,3 +9,11 @@ class PolicyError(AssayError):
 
 class ModelUnavailable(AssayError):
     """A configured model that cannot be loaded: missing file, wrong hash, missing extra."""
+
+
+class CorruptRecord(AssayError):
+    """A stored item, score or track that cannot be read back exactly as it was written."""
+
+
+class ReplayRefused(AssayError):
+    """Stored scores that do not say what the models would say now, so that deciding from them again would mislead."""

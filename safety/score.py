@@ -9,65 +9,30 @@ decision can be replayed under the policy of the day, or under another one, with
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from safety.errors import CorruptRecord
+from safety.item import Absence, Item, Stage, Where
+from safety.trackfile import pack, unpack
 
-class Stage(StrEnum):
-    """Where in a request's life an item is judged. The value is the word used on the wire."""
-
-    PROMPT = "prompt"
-    NEGATIVE_PROMPT = "negative prompt"
-    INPUT_IMAGE = "input image"
-    INPUT_VIDEO = "input video"
-    FRAME = "frame"
-    FILE = "file"
+__all__ = ["Absence", "Examination", "Item", "Posture", "PostureEntry", "Score", "Stage", "Track", "Where"]
 
 
-class Absence(StrEnum):
-    """Why nobody answered."""
-
-    NOT_CONFIGURED = "not_configured"  # no model for this category here; known at assembly, never from an exception
-    UNSUPPORTED = "unsupported"  # this item: a language, a codec
-    FAILED = "failed"  # raised, timed out, NaN, wrong shape, unparsable, or silent
-
-
-@dataclass(frozen=True)
-class Item:
-    """What is judged: one prompt, one picture, or all the frames of one video.
-
-    `count` is the number of frames that must be accounted for at the frame and input video stages (decodable or
-    not), and 1 elsewhere. An expected item with count 0 can only fail: an empty video is not a safe video.
-    """
-
-    stage: Stage
-    id: str
-    sha256: str
-    count: int = 1
-
-    @classmethod
-    def text(cls, stage: Stage, id: str, text: str) -> Item:
-        """The item of a text; surrogates are hashed as they are, so that no string can fail to have an identity."""
-        return cls(stage, id, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where the evidence is: a span of the user's own text, a stretch of seconds, a box in pixels."""
-
-    span: tuple[int, int] | None = None  # [start, end) in code points of the text as the user wrote it
-    text: str | None = None  # the evidence in words: the matched part of a prompt, the text read in a picture
-    frame: int | None = None  # index of the frame
-    start_s: float | None = None
-    end_s: float | None = None
-    peak_s: float | None = None
-    box: tuple[int, int, int, int] | None = None  # x0, y0, x1, y1 in pixels of the full frame
+def _probability(value: object) -> float | None:
+    """The value as a float where it is a number in [0, 1]; None for everything else, NaN included."""
+    if isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool):
+        number = float(value)
+        if 0.0 <= number <= 1.0:
+            return number + 0.0  # -0.0 becomes 0.0: equal scores are stored as equal bytes
+    return None
 
 
 @dataclass(frozen=True)
@@ -85,25 +50,55 @@ class Score:
     def __post_init__(self) -> None:
         if (self.value is None) == (self.absence is None):
             raise ValueError(f"{self.category}: a score has either a value or an absence, not both or neither")
-        if self.value is not None and not (math.isfinite(self.value) and 0.0 <= self.value <= 1.0):
-            raise ValueError(f"{self.category}: {self.value!r} is outside [0, 1]; use Score.measured for model output")
+        if self.value is not None:
+            number = _probability(self.value)
+            if number is None:
+                raise ValueError(f"{self.category}: {self.value!r} is outside [0, 1]; use Score.measured")
+            object.__setattr__(self, "value", number)
 
     @classmethod
     def measured(cls, item: Item, category: str, source: str, value: object, where: Where | None = None) -> Score:
         """The score for a model's raw output; anything that is not a number in [0, 1] becomes a failure."""
-        if isinstance(value, (int, float, np.floating, np.integer)) and not isinstance(value, bool):
-            number = float(value)
-            if math.isfinite(number) and 0.0 <= number <= 1.0:
-                return cls(item, category, source, number, where=where)
-        return cls.absent(item, category, source, Absence.FAILED, note=f"the model answered {value!r:.80}")
+        number = _probability(value)
+        if number is None:
+            return cls.absent(item, category, source, Absence.FAILED, note=f"the model answered {value!r:.80}")
+        return cls(item, category, source, number, where=where)
 
     @classmethod
     def absent(cls, item: Item, category: str, source: str, absence: Absence, note: str | None = None) -> Score:
         """The score of somebody who did not answer."""
         return cls(item, category, source, None, absence, note=note)
 
+    def to_json(self) -> dict[str, Any]:
+        """For the ledger; `from_json` gives back an equal score."""
+        return {
+            "item": self.item.to_json(),
+            "category": self.category,
+            "source": self.source,
+            "value": self.value,
+            "absence": self.absence.value if self.absence else None,
+            "where": self.where.to_json() if self.where else None,
+            "note": self.note,
+        }
 
-@dataclass(frozen=True)
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Score:
+        """The score as it was stored; CorruptRecord where it was not stored by `to_json`."""
+        try:
+            return cls(
+                Item.from_json(stored["item"]),
+                stored["category"],
+                stored["source"],
+                stored["value"],
+                Absence(stored["absence"]) if stored["absence"] is not None else None,
+                Where.from_json(stored["where"]) if stored["where"] is not None else None,
+                stored["note"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptRecord(f"a stored score cannot be read ({error!r}); score the item again") from error
+
+
+@dataclass(frozen=True, eq=False)
 class Track:
     """One model's scores of one category for every frame of a video.
 
@@ -111,6 +106,9 @@ class Track:
     pts      float64 (N,), seconds; NaN where a frame that did not decode has no known time
     absences frame index -> why there is no score; its keys are exactly the NaN positions of `values`
     where    frame index -> evidence, kept for the frames that a reason may cite (sparse)
+
+    "Not configured" is known before the first frame, so a track holds it for every frame or for none.
+    Arrays are copied and cannot be written to. ValueError where shapes, ranges or absences do not fit together.
     """
 
     item: Item
@@ -125,12 +123,28 @@ class Track:
     def __post_init__(self) -> None:
         if self.values.shape != self.pts.shape or self.values.ndim != 1:
             raise ValueError(f"{self.category}: values {self.values.shape} and pts {self.pts.shape} must be (N,)")
-        missing = {int(i) for i in np.flatnonzero(np.isnan(self.values))}
-        if missing != set(self.absences):
+        missing = np.isnan(self.values)
+        if set(np.flatnonzero(missing).tolist()) != set(self.absences):
             raise ValueError(f"{self.category}: every frame without a value, and no other, needs an absence")
-        present = self.values[~np.isnan(self.values)]
+        present = self.values[~missing]
         if present.size and not (present.min() >= 0 and present.max() <= 1):
             raise ValueError(f"{self.category}: values must lie in [0, 1]")
+        if np.isinf(self.pts).any():
+            raise ValueError(f"{self.category}: pts are seconds, or NaN where unknown")
+        kinds = set(self.absences.values())
+        if Absence.NOT_CONFIGURED in kinds and (len(kinds) > 1 or not missing.all()):
+            raise ValueError(f"{self.category}: a model that looks at some frames is configured for all of them")
+        if any(not 0 <= index < len(self.values) for index in self.where):
+            raise ValueError(f"{self.category}: evidence about a frame that the track does not hold")
+        self._freeze("values", np.float16)
+        self._freeze("pts", np.float64)
+
+    def _freeze(self, name: str, kind: type[np.floating[Any]]) -> None:
+        """A private copy of one kind, with one NaN and one zero: equal tracks are equal bytes."""
+        array = getattr(self, name).astype(kind) + kind(0)
+        array[np.isnan(array)] = np.nan
+        array.flags.writeable = False
+        object.__setattr__(self, name, array)
 
     @classmethod
     def of(
@@ -138,23 +152,22 @@ class Track:
         item: Item,
         category: str,
         source: str,
-        frames: Sequence[tuple[float, float | Absence | None, Where | None]],
+        frames: Sequence[tuple[float | None, object, Where | None]],
         note: str | None = None,
     ) -> Track:
-        """A track from (pts, value or absence, evidence) per frame; a value that is no number in [0, 1] is a failure."""
+        """A track from (pts or None, value or Absence, evidence) per frame; no number in [0, 1] means failed."""
         values = np.full(len(frames), np.nan, np.float16)
         absences: dict[int, Absence] = {}
         where: dict[int, Where] = {}
         for index, (_, value, evidence) in enumerate(frames):
-            if isinstance(value, Absence):
-                absences[index] = value
-            elif value is None or not 0.0 <= value <= 1.0:  # NaN compares false, and so fails
-                absences[index] = Absence.FAILED
-            else:
-                values[index] = value
-                if evidence is not None:
-                    where[index] = evidence
-        pts = np.array([pts for pts, _, _ in frames], np.float64)
+            number = _probability(value)
+            if number is None:
+                absences[index] = value if isinstance(value, Absence) else Absence.FAILED
+                continue
+            values[index] = number
+            if evidence is not None:
+                where[index] = evidence
+        pts = np.array([math.nan if pts is None else pts for pts, _, _ in frames], np.float64)
         return cls(item, category, source, values, pts, absences, where, note)
 
     @property
@@ -162,6 +175,42 @@ class Track:
         """The largest value, or None where no frame was scored."""
         present = self.values[~np.isnan(self.values)]
         return float(present.max()) if present.size else None
+
+    def to_bytes(self) -> bytes:
+        """For the ledger; `from_bytes` gives back an equal track. The same track always gives the same bytes."""
+        header = {
+            "item": self.item.to_json(),
+            "category": self.category,
+            "source": self.source,
+            "note": self.note,
+            "frames": len(self.values),
+            "absences": {str(index): self.absences[index].value for index in sorted(self.absences)},
+            "where": {str(index): self.where[index].to_json() for index in sorted(self.where)},
+        }
+        return pack(header, self.values, self.pts)
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> Track:
+        """The track as it was stored; CorruptRecord where the bytes are not a whole track."""
+        header, values, pts = unpack(stored)
+        try:
+            absences = {int(index): Absence(kind) for index, kind in header["absences"].items()}
+            where = {int(index): Where.from_json(evidence) for index, evidence in header["where"].items()}
+            item = Item.from_json(header["item"])
+            return cls(item, header["category"], header["source"], values, pts, absences, where, header["note"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CorruptRecord(f"a stored track cannot be read ({error!r}); score the file again") from error
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of `to_bytes`: what a decision's identity holds of the track."""
+        return sha256(self.to_bytes()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Track) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
 
 
 @dataclass(frozen=True)
@@ -175,6 +224,10 @@ class PostureEntry:
     runtime: str | None
     items: int
     failed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As the `posture` of a line of `scan` or `generate`."""
+        return asdict(self) | {"stage": self.stage.value}
 
 
 Posture = tuple[PostureEntry, ...]

@@ -1,0 +1,193 @@
+"""`decide`: from rules and scores to one action with reasons.
+
+It walks the *rules*, not the scores, so a silent stage cannot pass. A failure or an unsupported item is never an allow;
+only "not configured" can be waived, in words, by policy. The same inputs give the same decision, bit for bit, whatever
+their order.
+
+"Not configured" counts where anybody says it, whatever others answered: words on the screen that were read for hate
+do not stand in for somebody who looks at the picture.
+
+A rule whose action is `allow` is informational. What it finds changes nothing, so an item that its model does not
+support, or that no model looked at, changes nothing either (both are reported). A *failure* still counts: a frame that
+breaks one model is a frame to look at twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from safety.decision import Circumstances, Decision, Reason
+from safety.item import Absence, Item, Stage, Where
+from safety.policy import Policy
+from safety.rule import Action, Rule, Waiver
+from safety.score import Score, Track
+from safety.segment import Segment, maximal, segments
+
+
+def decide(
+    policy: Policy,
+    expected: Sequence[Item],
+    scores: Iterable[Score | Track],
+    circumstances: Circumstances | None = None,
+) -> Decision:
+    """The decision of `policy` about the expected items, which must all be of one stage.
+
+    A score of an item that was not expected is not applicable. An expected item without a score is a failure.
+    Raises ValueError where nothing is expected or stages are mixed: that is a fault of the caller, not an allow.
+    """
+    circumstances = circumstances or Circumstances()
+    items = tuple(dict.fromkeys(expected))
+    stages = {item.stage for item in items}
+    if len(stages) != 1:
+        raise ValueError(f"decide() judges the items of exactly one stage, not {sorted(stages) or 'none'}")
+    findings = _Findings(policy, stages.pop(), circumstances)
+    applicable = findings.hear(items, scores)
+    findings.walk(items)
+    return Decision(
+        id=_identity(policy, items, applicable, circumstances),
+        stage=findings.stage,
+        action=max((reason.action for reason in findings.reasons), default=Action.ALLOW),
+        policy=policy.ref,
+        reasons=tuple(sorted(set(findings.reasons), key=_gravest_first)),
+        waivers=tuple(sorted(findings.waivers, key=lambda waiver: json.dumps(waiver.to_json()))),
+        waived=tuple(sorted(findings.waived)),
+        not_evaluated=tuple(sorted(findings.not_evaluated)),
+        segments=maximal(findings.segments),
+        circumstances=circumstances,
+    )
+
+
+class _Findings:
+    """What the rules found so far, for one stage."""
+
+    def __init__(self, policy: Policy, stage: Stage, circumstances: Circumstances) -> None:
+        self.policy, self.stage, self.circumstances = policy, stage, circumstances
+        self.said: dict[tuple[Item, str], list[Score | Track]] = {}
+        self.reasons: list[Reason] = []
+        self.segments: list[Segment] = []
+        self.waivers: set[Waiver] = set()
+        self.waived: set[str] = set()
+        self.not_evaluated: set[str] = set()
+
+    def hear(self, items: Sequence[Item], scores: Iterable[Score | Track]) -> list[Score | Track]:
+        """Keeps, by item and category, the scores that apply, and returns them."""
+        wanted = set(items)
+        applicable = [score for score in scores if score.item in wanted]
+        for score in applicable:
+            self.said.setdefault((score.item, score.category), []).append(score)
+        return applicable
+
+    def walk(self, items: Sequence[Item]) -> None:
+        """Every rule of the stage over every item."""
+        rules = self.policy.rules_for(self.stage)
+        for rule in rules:
+            for item in items:
+                self._apply(rule, item)
+        if not rules:
+            note = f"the policy has no rule for the stage {self.stage.value!r}"
+            self.reasons.append(Reason("no-rule", "*", self.stage, Action.BLOCK, None, note=note))
+
+    def _apply(self, rule: Rule, item: Item) -> None:
+        """One rule over what was said of its category about one item."""
+        heard = [score for score in self.said.get((item, rule.category), ()) if rule.matches(score.source)]
+        if not heard:
+            self._absent(rule, item, Absence.FAILED, None, "no stage answered")
+        if item.count == 0:
+            self._absent(rule, item, Absence.FAILED, None, "there is no frame to look at")
+        for score in heard:
+            self._hits(rule, item, score)
+            for absence, note in sorted(set(_gaps(score)) - {_NOBODY}):
+                self._absent(rule, item, absence, score.source, note or score.note)
+        unjudged = [score.note or "" for score in heard if _NOBODY in _gaps(score)]
+        if unjudged:
+            self._absent(rule, item, Absence.NOT_CONFIGURED, None, min(unjudged) or None)
+        if unjudged or not any(_has_value(score) for score in heard):
+            self.not_evaluated.add(rule.category)
+
+    def _hits(self, rule: Rule, item: Item, score: Score | Track) -> None:
+        """Where the score reaches the rule's threshold."""
+        if isinstance(score, Score):
+            if score.value is not None and score.value >= rule.threshold:
+                self._cite(rule, item, rule.action, score.source, value=score.value, where=score.where)
+            return
+        for segment in segments(score, rule.threshold, rule.temporal):
+            self.segments.append(segment)
+            self._cite(rule, item, rule.action, score.source, value=segment.peak, where=_where(score, segment))
+
+    def _absent(self, rule: Rule, item: Item, absence: Absence, source: str | None, note: str | None) -> None:
+        """What the policy answers where nobody did."""
+        informational = rule.action is Action.ALLOW
+        action = rule.answer_to(absence)
+        if absence is Absence.NOT_CONFIGURED:
+            under = self.circumstances
+            waiver = self.policy.waiver_for(self.stage, rule.category, under.backend, under.on)
+            if waiver is not None:
+                self.waivers.add(waiver)
+                self.waived.add(rule.category)
+            if waiver is not None or informational or not under.require_complete:
+                return
+        if absence is Absence.UNSUPPORTED and informational:
+            action = Action.ALLOW
+        self._cite(rule, item, action, source, absence=absence, note=note)
+
+    def _cite(self, rule: Rule, item: Item, action: Action, source: str | None, **evidence: Any) -> None:
+        self.reasons.append(Reason(rule.id, rule.category, self.stage, action, source, item=item.id, **evidence))
+
+
+def _has_value(score: Score | Track) -> bool:
+    return (score.value if isinstance(score, Score) else score.maximum) is not None
+
+
+_NOBODY = (Absence.NOT_CONFIGURED, "")
+
+
+def _gaps(score: Score | Track) -> Iterator[tuple[Absence, str]]:
+    """The kinds of absence in one score, each with a note of ours; it must account for every frame of its item."""
+    count = score.item.count
+    if isinstance(score, Score):
+        if score.absence is not None:
+            yield score.absence, ""
+        elif count > 1:
+            yield Absence.FAILED, f"one number does not speak for {count} frames"
+        return
+    yield from ((absence, "") for absence in set(score.absences.values()))
+    if len(score.values) != count:
+        yield Absence.FAILED, f"{len(score.values)} of {count} frames were accounted for"
+
+
+def _where(track: Track, segment: Segment) -> Where:
+    seen = track.where.get(segment.peak_frame, Where())
+    return Where(
+        text=seen.text,
+        box=seen.box,
+        frame=segment.peak_frame,
+        start_s=segment.start_s,
+        end_s=segment.end_s,
+        peak_s=segment.peak_s,
+    )
+
+
+def _gravest_first(reason: Reason) -> tuple[object, ...]:
+    start = reason.where.start_s if reason.where and reason.where.start_s is not None else 0.0
+    everything = json.dumps(reason.to_json(), sort_keys=True)  # a total order: no two different reasons tie
+    return (-reason.action, -(reason.value or 0.0), reason.rule, reason.source or "", start, everything)
+
+
+def _identity(
+    policy: Policy, expected: Sequence[Item], scores: Sequence[Score | Track], circumstances: Circumstances
+) -> str:
+    """Hash of rules and scores, whatever the order in which items and scores were given."""
+    content = {
+        "policy": policy.digest,
+        "items": sorted(json.dumps(item.to_json(), sort_keys=True) for item in expected),
+        "scores": sorted({_canonical(score) for score in scores}),
+        "circumstances": circumstances.to_json(),
+    }
+    return "dec_" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def _canonical(score: Score | Track) -> str:
+    return score.sha256 if isinstance(score, Track) else json.dumps(score.to_json(), sort_keys=True)

@@ -1,0 +1,147 @@
+"""From scores of frames to stretches of seconds, by the temporal rule of a policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety.rule import Temporal
+from safety.score import Track
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a video in which a category was found."""
+
+    category: str
+    start_s: float  # pts of the first frame
+    end_s: float  # pts at which the last frame stops being shown
+    peak: float
+    peak_s: float
+    peak_frame: int
+    item: str | None = None  # id of the video
+    source: str | None = None  # name@version of the model
+
+    def to_json(self) -> dict[str, Any]:
+        """As the `segments` of a line of `scan`."""
+        return {
+            "category": self.category,
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "peak": self.peak,
+            "peak_s": self.peak_s,
+            "peak_frame": self.peak_frame,
+            "item": self.item,
+            "source": self.source,
+        }
+
+    def covers(self, other: Segment) -> bool:
+        """True where `other`, found by the same model in the same video, lies within this segment."""
+        same = (self.item, self.category, self.source) == (other.item, other.category, other.source)
+        return same and self.start_s <= other.start_s and other.end_s <= self.end_s
+
+
+def segments(track: Track, threshold: float, temporal: Temporal) -> list[Segment]:
+    """The segments of a track, in order of time. Raising a value never removes one: it can only grow or join.
+
+    Thresholds are quantised as the values were. Rounding keeps order, so no value that reached the threshold before
+    it was stored falls below it afterwards.
+    """
+    values = np.nan_to_num(track.values.astype(np.float64), nan=-1.0)  # (N,); an absent frame neither opens nor holds
+    opened = _opened(values, threshold, temporal)  # (N,) bool
+    if not opened.any():
+        return []
+    holding = opened | (values >= _quantised(threshold * temporal.close))  # (N,) bool
+    shown = _shown(track)
+    found: list[tuple[int, int]] = []
+    for start, stop in _runs(holding):
+        if not opened[start:stop].any():
+            continue
+        if found and shown.starts[start] - shown.ends[found[-1][1] - 1] <= temporal.merge_s:
+            found[-1] = (found[-1][0], stop)
+        else:
+            found.append((start, stop))
+    return [_segment(track, shown, start, stop) for start, stop in found]
+
+
+def maximal(found: list[Segment]) -> tuple[Segment, ...]:
+    """The segments that no other covers, by time: what several rules found in one track is told once."""
+    kept: list[Segment] = []
+    latest: dict[tuple[str | None, ...], Segment] = {}  # of those that began no later, the one that ends last
+    for segment in sorted(found, key=_longest_first):
+        track = (segment.item, segment.category, segment.source)
+        if track not in latest or not latest[track].covers(segment):
+            kept.append(segment)
+            latest[track] = segment
+    return tuple(kept)
+
+
+def _longest_first(segment: Segment) -> tuple[object, ...]:
+    names = (segment.category, segment.item or "", segment.source or "")
+    return (segment.start_s, -segment.end_s, *names, -segment.peak, segment.peak_frame)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """When each frame begins and stops being shown, in seconds; finite even where a frame has no known time."""
+
+    starts: NDArray[np.float64]  # (N,)
+    ends: NDArray[np.float64]  # (N,)
+
+
+def _shown(track: Track) -> _Shown:
+    """A frame without a time begins with the last frame before it that has one; a frame ends where the next begins."""
+    known = np.flatnonzero(~np.isnan(track.pts))
+    if not known.size:
+        nowhere = np.zeros(len(track.pts))
+        return _Shown(nowhere, nowhere)
+    indices = np.arange(len(track.pts))
+    before = np.searchsorted(known, indices, side="right") - 1  # -1: no frame so far has a time
+    after = np.searchsorted(known, indices, side="right")
+    times = track.pts[known]
+    starts = np.where(before >= 0, times[before], 0.0)
+    length = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    ends = np.append(times, times[-1] + length)[after]
+    return _Shown(starts, np.maximum(starts, ends))  # times that run backwards make no negative stretch
+
+
+def _opened(values: NDArray[np.float64], threshold: float, temporal: Temporal) -> NDArray[np.bool_]:
+    """The frames that open a segment: those above threshold in any window of n frames that holds k of them."""
+    above: NDArray[np.bool_] = values >= _quantised(threshold)
+    opened = above
+    if temporal.n > 1 and above.any():
+        window = np.ones(temporal.n, int)
+        k = min(temporal.k, len(above))  # a video shorter than k frames is not beyond reach
+        counts = np.convolve(above, window)[: len(above)]  # (N,) hits in [i - n + 1, i]
+        dense = np.convolve((counts >= k)[::-1], window)[: len(above)][::-1] > 0
+        opened = above & dense
+    if temporal.instant is not None:
+        opened = opened | (values >= _quantised(temporal.instant))
+    return opened
+
+
+def _quantised(threshold: float) -> float:
+    return float(np.float16(threshold))
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The [start, stop) stretches in which the mask is True."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _segment(track: Track, shown: _Shown, start: int, stop: int) -> Segment:
+    peak = start + int(np.nanargmax(track.values[start:stop]))
+    return Segment(
+        category=track.category,
+        start_s=float(shown.starts[start]),
+        end_s=float(shown.ends[start:stop].max()),
+        peak=float(track.values[peak]),
+        peak_s=float(shown.starts[peak]),
+        peak_frame=peak,
+        item=track.item.id,
+        source=track.source,
+    )
