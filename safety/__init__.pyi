@@ -7,7 +7,20 @@ from .errors import (
     PolicyError as PolicyError,
     ReplayRefused as ReplayRefused,
 )
-from .policy import Action as Action, Policy as Policy, Rule as Rule, Temporal as Temporal, Waiver as Waiver
+from .examples import ExampleOutcome as ExampleOutcome, run_examples as run_examples
+from .linting import Finding as Finding, lint as lint
+from .policy import (
+    Absences as Absences,
+    Action as Action,
+    CategoryText as CategoryText,
+    Example as Example,
+    Policy as Policy,
+    Rule as Rule,
+    Temporal as Temporal,
+    Waiver as Waiver,
+)
+from .policyfile import shipped_policies as shipped_policies
+from .replaying import Recording as Recording, replay as replay
 from .score import (
     Absence as Absence,
     Examination as Examination,
