@@ -1,0 +1,116 @@
+"""The one place that turns settings into objects: which models, which policy, which keys. Everything else receives them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from assay.ledger import Ledger
+from assay.settings import Settings
+from assay.stages import PromptStage, Stages
+from generator import VideoGenerator
+from media import UsageError
+from provenance import Signer
+from safety import Examiner, FrameClassifier, ModelUnavailable, Policy, PromptClassifier, Stage, source
+
+BACKENDS = ("embedded", "procedural")
+
+
+def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
+    """The stages that a command needs. Models that no rule of the policy asks about are not loaded.
+
+    Raises PolicyError, ModelUnavailable or SigningError, each with its remedy.
+    """
+    prompt = prompt_stage(settings)
+    frame = frame_classifiers(settings, prompt)
+    return Stages(
+        prompt=prompt,
+        frame=frame,
+        generator=video_generator(settings.backend) if generator else None,
+        generator_backend=settings.backend if generator else None,
+        signer=signer(settings),
+        ledger=Ledger(settings.ledger),
+        private=settings.private / owner,
+        held=settings.held,
+        owner=owner,
+        scoring_digest=scoring_digest([*prompt.classifiers, *frame]),
+        review_expiry_hours=settings.review_expiry_hours,
+    )
+
+
+def prompt_stage(settings: Settings) -> PromptStage:
+    """The policy and the classifiers of texts."""
+    return PromptStage(Policy.load(settings.policy), [_prompt_classifier(name) for name in settings.prompt_classifiers])
+
+
+def _prompt_classifier(name: str) -> PromptClassifier:
+    if name == "embedded":
+        from safety.prompt import EmbeddedPromptClassifier
+
+        return EmbeddedPromptClassifier()
+    made: PromptClassifier = _third_party(name)()
+    return made
+
+
+def frame_classifiers(settings: Settings, prompt: PromptStage) -> list[FrameClassifier]:
+    """The frame classifiers, cheapest first; those that score nothing the policy asks about are left out."""
+    from safety import frame as eyes
+
+    built_in: dict[str, Callable[[], FrameClassifier]] = {
+        "canary": eyes.CanaryClassifier,
+        "ocr": lambda: eyes.OcrClassifier(prompt.classifiers[0]),
+    }
+    made = [built_in.get(name, lambda name=name: _third_party(name)())() for name in settings.frame_classifiers]
+    installed = importlib.util.find_spec("nudenet") is not None
+    if settings.nudenet == "on" or (settings.nudenet == "auto" and installed):
+        made.append(eyes.NudenetClassifier())
+    if settings.openclip is not None:
+        made.append(
+            eyes.OpenClipClassifier.of_policy(settings.openclip.model, settings.openclip.pretrained, prompt.policy)
+        )
+    asked = {rule.category for stage in (Stage.FRAME, Stage.INPUT_IMAGE, Stage.INPUT_VIDEO)
+             for rule in prompt.policy.rules_for(stage)}  # fmt: skip
+    return sorted((one for one in made if asked.intersection(one.categories)), key=lambda one: one.cost_ms)
+
+
+def video_generator(backend: str) -> VideoGenerator:
+    """The generator of a back-end's name."""
+    if backend == "embedded":
+        from generator.embedded import EmbeddedGenerator
+
+        return EmbeddedGenerator()
+    if backend == "procedural":
+        from generator.backends.procedural import ProceduralGenerator
+
+        return ProceduralGenerator()
+    if ":" in backend:
+        made: VideoGenerator = _third_party(backend)()
+        return made
+    raise UsageError(f"{backend!r} is no back-end; known are {', '.join(BACKENDS)} and module:factory")
+
+
+def signer(settings: Settings) -> Signer:
+    """The signing identity and what it trusts: your certificate, or a development chain made on first use."""
+    raise NotImplementedError
+
+
+def scoring_digest(examiners: Sequence[Examiner]) -> str:
+    """Hash of what scores depend on: models, versions, weights and runtimes."""
+    facts = sorted([source(one), one.weights_sha256 or "", one.runtime or ""] for one in examiners)
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _third_party(name: str) -> Callable[[], Any]:
+    """The factory that `module:factory` names."""
+    module, colon, attribute = name.partition(":")
+    try:
+        if not colon:
+            raise ImportError("it is no built-in name and not of the form module:factory")
+        factory: Callable[[], Any] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelUnavailable(f"{name!r} cannot be loaded: {error}") from error
+    return factory

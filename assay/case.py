@@ -1,0 +1,155 @@
+"""One job while it is worked on: its decisions, its private folder, and its line in the ledger.
+
+Whatever way a case ends, the ledger says how, and the private folder is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from assay.ledger import HeldRow, State, new_id, now
+from assay.outcome import Asset, Outcome
+from assay.request import Request
+from assay.stages import Looked, Made, Stages
+from media import AssayError, UsageError
+from provenance import GateRecord, HumanDecision, Origin, publish
+from safety import Action, Circumstances, Decision, Examination, decide
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A person's approval of a held prompt, and the very texts and pictures (by sha256) that the person saw."""
+
+    human: HumanDecision
+    seen: frozenset[str]
+
+
+class Case:
+    """The decisions and evidence of one job; see `Case.open`."""
+
+    def __init__(self, job: str, folder: Path, stages: Stages, circumstances: Circumstances) -> None:
+        self.job, self.folder, self.stages, self.circumstances = job, folder, stages, circumstances
+        self.decisions: tuple[Decision, ...] = ()
+        self.examination = Examination()
+        self.looked: Looked | None = None
+        self.human: HumanDecision | None = None
+        self.settled = False
+
+    @classmethod
+    @contextmanager
+    def open(cls, kind: str, request: dict[str, Any], stages: Stages, require_complete: bool = True) -> Iterator[Case]:
+        """A case in the ledger with a private folder; an error inside settles the job as failed."""
+        job = stages.ledger.open_job(kind, request, (stages.owner, stages.lease_seconds))
+        folder = stages.private / job
+        folder.mkdir(mode=0o700, parents=True)
+        backend = stages.generator_backend if kind == "generate" else None
+        case = cls(job, folder, stages, Circumstances(backend=backend, require_complete=require_complete))
+        try:
+            yield case
+        except BaseException as error:
+            stages.ledger.settle(job, State.FAILED, error=f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def take_in(self, request: Request) -> Request:
+        """The request with its own copy of what it brings along: what is judged is what the generator is given."""
+        if request.image is None:
+            return request
+        taken = self.folder / f"input{request.image.suffix.lower()}"
+        try:
+            shutil.copyfile(request.image, taken)
+        except OSError as error:
+            raise UsageError(f"{request.image}: cannot be read: {error.strerror}") from error
+        return replace(request, image=taken)
+
+    def judge(self, seen: Examination | Looked) -> Action:
+        """Decides about what a stage saw, one decision a stage, and keeps both; the gravest action of this call."""
+        if isinstance(seen, Looked):
+            self.looked, seen = seen, seen.examination
+        by_stage = groupby(sorted(seen.items, key=lambda item: item.stage), key=lambda item: item.stage)
+        made = [decide(self.stages.policy, list(items), seen.scores, self.circumstances) for _, items in by_stage]
+        self.stages.ledger.record(self.job, seen, made, self.stages.scoring_digest)
+        self.decisions += tuple(made)
+        self.examination += seen
+        return max((decision.action for decision in made), default=Action.ALLOW)
+
+    def allowed(self, asked: Action, given: Action, approval: Approval | None) -> bool:
+        """True where prompt and inputs may go on: allowed by policy, or in review and approved by a person."""
+        gravest = max(asked, given)
+        judged = {item.sha256 for item in self.examination.items}
+        if gravest is Action.REVIEW and approval is not None and judged <= approval.seen:
+            reviewed = {decision.id for decision in self.decisions if decision.action is Action.REVIEW}
+            self.human = replace(approval.human, approves=approval.human.approves | reviewed)
+            return True
+        return gravest is Action.ALLOW
+
+    def stop(self, action: Action, request: Request) -> Outcome:
+        """Ends before anything was rendered: refused, or held until a person has read the prompt."""
+        if action is Action.BLOCK:
+            return self.close(action)
+        return self._hold(HeldRow(stage="prompt", path=None, sha256=None, context={"request": request.to_json()}))
+
+    def hold(self, action: Action, made: Made, request: Request) -> Outcome:
+        """Withholds a rendered video: deleted where it is refused, kept privately where a person must look."""
+        if action is Action.BLOCK:
+            return replace(self.close(action), record=made.record)
+        self.stages.held.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = self._keep(made.path)
+        origin = replace(made.origin, inputs=tuple(self._keep(path) for path in made.origin.inputs))
+        context = {"origin": origin.to_json(), "destination": str(request.destination), "record": made.record}
+        if self.human is not None:
+            context["human"] = self.human.to_json()
+        row = HeldRow(stage="frame", path=str(kept), sha256=self._examined_sha256(), context=context)
+        return replace(self._hold(row), record=made.record)
+
+    def release(self, made: Made, destination: Path) -> Outcome:
+        """Signs the very file that was looked at, reads it back and publishes it."""
+        asset = self._publish(made.path, destination, made.origin)
+        return replace(self.close(Action.ALLOW, asset), record=made.record)
+
+    def sign_off(self, path: Path, destination: Path) -> Outcome:
+        """Publishes a signed copy of an existing file that passed; the original is not touched."""
+        return self.close(Action.ALLOW, self._publish(path, destination, Origin.scanned()))
+
+    def close(self, action: Action, asset: Asset | None = None) -> Outcome:
+        """Settles the job; an action of ours is a completed job, whatever it is, unless it waits for a person."""
+        self.stages.ledger.settle(self.job, State.COMPLETED, action=action.word)
+        return self._outcome(asset)
+
+    def _publish(self, path: Path, destination: Path, origin: Origin) -> Asset:
+        gate = GateRecord.of(self.decisions, self._outcome().posture, self.human)
+        signed = publish(path, destination, origin, gate, self.stages.signer, expected_sha256=self._examined_sha256())
+        return Asset(destination, signed.sha256, signed.credentials.state)
+
+    def _examined_sha256(self) -> str:
+        """The hash of the file whose frames were looked at; nothing else may leave."""
+        if self.looked is None:
+            raise AssayError("nothing may be published before its frames were looked at")
+        return self.looked.sha256
+
+    def _keep(self, path: Path) -> Path:
+        """Moves a private file to where held files wait."""
+        kept = self.stages.held / f"{self.job}-{path.name}"
+        os.replace(path, kept)
+        return kept
+
+    def _hold(self, row: HeldRow) -> Outcome:
+        row.id, row.job, row.created = new_id("rev"), self.job, now()
+        row.expires = now() + timedelta(hours=self.stages.review_expiry_hours)
+        with self.stages.ledger.write() as session:
+            session.add(row)
+        self.stages.ledger.settle(self.job, State.HELD, action=Action.REVIEW.word)
+        return replace(self._outcome(), review_id=row.id)
+
+    def _outcome(self, asset: Asset | None = None) -> Outcome:
+        frames, sha256 = (self.looked.frames, self.looked.sha256) if self.looked else (None, None)
+        return Outcome(self.job, self.decisions, self.examination, asset, frames=frames, sha256=sha256)

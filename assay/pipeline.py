@@ -1,0 +1,60 @@
+"""The spine: a prompt goes in; a signed, gated video comes out, or a decision that says why not.
+
+Score the prompt and any input picture -> decide -> generate -> encode into a private file -> look at every frame of that
+file -> decide -> sign, read back, publish. What was judged is what leaves. `scan` is the same eyes on an existing file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.case import Approval, Case
+from assay.outcome import Outcome
+from assay.request import Request
+from assay.stages import Stages
+from assay.watch import Silent, Watch, stage
+from safety import Action
+
+
+def generate(request: Request, stages: Stages, watch: Watch | None = None, approval: Approval | None = None) -> Outcome:
+    """One request from prompt to published file. `approval` lets a prompt pass that a person has reviewed."""
+    watch = watch or Silent()
+    with Case.open("generate", request.to_json(), stages) as case:
+        own = case.take_in(request)
+        with stage(watch, "prompt"):
+            asked = case.judge(stages.prompt.read(own))
+        with stage(watch, "input"):
+            given = case.judge(stages.look_at_inputs(own))
+        if not case.allowed(asked, given, approval):
+            return case.stop(max(asked, given), request)
+        with stage(watch, "generator"):
+            made = stages.render(own, case.folder, watch)
+        with stage(watch, "frame"):
+            seen = case.judge(stages.look_at_frames(made.path, watch))
+        if seen is not Action.ALLOW:
+            return case.hold(seen, made, request)
+        with stage(watch, "provenance"):
+            return case.release(made, request.destination)
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """One existing file to look at; `signed_copy` is where a copy goes that passed."""
+
+    path: Path
+    require_complete: bool = False
+    signed_copy: Path | None = None
+
+
+def scan(request: ScanRequest, stages: Stages, watch: Watch | None = None) -> Outcome:
+    """Every frame of an existing file, judged by the same eyes."""
+    watch = watch or Silent()
+    require_complete = request.require_complete or request.signed_copy is not None
+    with Case.open("scan", {"path": str(request.path)}, stages, require_complete) as case:
+        with stage(watch, "frame"):
+            seen = case.judge(stages.look_at_frames(request.path, watch))
+        if request.signed_copy is None or seen is not Action.ALLOW:
+            return case.close(seen)
+        with stage(watch, "provenance"):
+            return case.sign_off(request.path, request.signed_copy)

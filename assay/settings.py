@@ -1,0 +1,96 @@
+"""Run settings: one frozen object, and the only reader of the environment.
+
+Taken, later wins: defaults, the TOML file `assay.toml` in the working directory, `ASSAY_*` variables, command-line flags.
+A policy is not a setting: it is data (see `safety.Policy`); settings only name it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Deadlines(BaseModel):
+    """Seconds that each stage may take before its process is ended and the job fails closed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: PositiveFloat = 120.0  # imports and model loading; a cold disk takes most of it
+    prompt: PositiveFloat = 30.0
+    input: PositiveFloat = 300.0
+    generator: PositiveFloat = 1800.0
+    frame: PositiveFloat = 3600.0
+    provenance: PositiveFloat = 300.0
+
+
+class OpenClip(BaseModel):
+    """An open_clip model for zero-shot frame classification, by name and pretrained tag or file, or a local folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    pretrained: str | None = None
+    threshold_scale: PositiveFloat = 1.0
+
+
+class Settings(BaseSettings):
+    """What runs, where it keeps its state, and for how long a stage may take."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASSAY_", env_nested_delimiter="__", toml_file="assay.toml", frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "assay")
+    policy: str = "default"
+    backend: str = "embedded"
+    # Names of built-in classifiers, or "module:factory" of third-party ones; a factory takes no arguments.
+    prompt_classifiers: tuple[str, ...] = ("embedded",)
+    frame_classifiers: tuple[str, ...] = ("canary", "ocr")
+    nudenet: Literal["auto", "on", "off"] = "auto"  # auto: used where the [nudenet] extra is installed
+    openclip: OpenClip | None = None
+    certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing
+    private_key: Path | None = None
+    signing_algorithm: str = "es256"
+    trust_anchors: tuple[Path, ...] = ()  # PEM files trusted on reading besides our own root
+    review_expiry_hours: PositiveFloat = 72.0
+    deadlines: Deadlines = Deadlines()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the development certificate chain (0700)."""
+        return self.home / "keys"
+
+    @property
+    def private(self) -> Path:
+        """Folder of files that nobody has allowed yet (0700)."""
+        return self.home / "private"
+
+    @property
+    def held(self) -> Path:
+        """Folder of outputs that wait for a person (0700)."""
+        return self.home / "held"
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's SQLAlchemy URL."""
+        return f"sqlite:///{self.home / 'ledger.sqlite'}"

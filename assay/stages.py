@@ -1,0 +1,175 @@
+"""The assembled stages of the spine, and what each does with one request. Objects come in through `assay.assemble`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from assay.errors import StageFailed
+from assay.ledger import Ledger
+from assay.outcome import FrameCounts
+from assay.request import Request
+from assay.watch import Watch
+from generator import (
+    Completed,
+    Conditioning,
+    Frames,
+    GenerationRecord,
+    GenerationRequest,
+    Progress,
+    VideoGenerator,
+)
+from media import Encoder, UsageError, probe, read_image
+from provenance import Kind, Origin, Signer, SourceType
+from safety import (
+    Examination,
+    FrameClassifier,
+    Item,
+    Policy,
+    PromptClassifier,
+    Stage,
+    examine_text,
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A rendered video in the private folder."""
+
+    path: Path
+    origin: Origin
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the eyes saw of one file, and which file that was."""
+
+    sha256: str
+    frames: FrameCounts
+    examination: Examination
+
+
+@dataclass(frozen=True)
+class PromptStage:
+    """The policy and the classifiers of texts: all that `assay prompt` needs."""
+
+    policy: Policy
+    classifiers: Sequence[PromptClassifier]
+
+    def read_text(self, item: Item, text: str) -> Examination:
+        """One text, judged for the categories that the policy speaks of at its stage."""
+        return examine_text(item, text, self.classifiers, wanted(self.policy, item.stage))
+
+    def read(self, request: Request) -> Examination:
+        """Every text of the request, judged: the prompt, and the negative prompt by rules of its own."""
+        seen = self.read_text(Item.text(Stage.PROMPT, "prompt", request.prompt), request.prompt)
+        if request.negative_prompt:
+            item = Item.text(Stage.NEGATIVE_PROMPT, "negative-prompt", request.negative_prompt)
+            seen += self.read_text(item, request.negative_prompt)
+        return seen
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Everything a case needs, already built: which models, which policy, which keys."""
+
+    prompt: PromptStage
+    frame: Sequence[FrameClassifier]
+    generator: VideoGenerator | None
+    generator_backend: str | None
+    signer: Signer
+    ledger: Ledger
+    private: Path
+    held: Path
+    owner: str
+    scoring_digest: str
+    lease_seconds: float = 3600.0
+    review_expiry_hours: float = 72.0
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that decides."""
+        return self.prompt.policy
+
+    def look_at_inputs(self, request: Request) -> Examination:
+        """The picture that the request brings along, by the eyes that look at outputs."""
+        from safety.frame import examine_image
+
+        if request.image is None:
+            return Examination()
+        item = Item(Stage.INPUT_IMAGE, "input-image", sha256_of(request.image))
+        return examine_image(read_image(request.image), item, self.frame, wanted(self.policy, Stage.INPUT_IMAGE))
+
+    def look_at_frames(self, path: Path, watch: Watch) -> Looked:
+        """Every frame of the file as it is on the disk now; raises MediaError where it is no video."""
+        from safety.frame import examine_video
+
+        sha256, video = sha256_of(path), probe(path)
+        total = video.declared_frames or 0
+        seen = examine_video(
+            video, sha256, Stage.FRAME, self.frame, wanted(self.policy, Stage.FRAME),
+            progress=lambda done: watch.progress("frame", done, max(total, done)),
+        )  # fmt: skip
+        if sha256_of(path) != sha256:
+            raise StageFailed("frame", f"{path} changed while its frames were looked at")
+        counts = seen.counts
+        frames = FrameCounts(
+            counts.total, counts.decoded, counts.undecodable, counts.scored, counts.covered, counts.failed
+        )
+        return Looked(sha256, frames, seen.examination)
+
+    def render(self, request: Request, folder: Path, watch: Watch) -> Made:
+        """Generates into a private file; the record says how, so that the same request gives the same frames."""
+        if self.generator is None:
+            raise UsageError("no generator is assembled for this command")
+        wish = _generation_request(request)
+        path, record, frames = folder / "made.mp4", None, 0
+        with Encoder(path, size=wish.size, rate=wish.fps) as encoder:
+            for event in self.generator.generate(wish):
+                if isinstance(event, Progress):
+                    watch.progress("generator", event.step, event.steps)
+                elif isinstance(event, Frames):
+                    for pixels in event.pixels:  # (H, W, 3)
+                        encoder.write(pixels)
+                    frames += len(event.pixels)
+                elif isinstance(event, Completed):
+                    record = event.record
+        if record is None or frames == 0 or frames != record.frames:
+            raise StageFailed("generator", f"it gave {frames} frames and {'no' if record is None else 'a'} record")
+        return Made(path, self._origin(request, record), record.to_json())
+
+    def _origin(self, request: Request, record: GenerationRecord) -> Origin:
+        return Origin(
+            kind=Kind(record.mode), model=record.model, version=record.version, mode=record.mode, seed=record.seed,
+            weights_sha256=record.weights_sha256, digital_source_type=SourceType(record.digital_source_type),
+            created_at=datetime.now(UTC), inputs=() if request.image is None else (request.image,),
+        )  # fmt: skip
+
+
+def wanted(policy: Policy, stage: Stage) -> tuple[str, ...]:
+    """The categories that the policy speaks of at a stage, in its order."""
+    return tuple(dict.fromkeys(rule.category for rule in policy.rules_for(stage)))
+
+
+def _generation_request(request: Request) -> GenerationRequest:
+    """The generator's own terms; what it was not told is left to its defaults."""
+    wishes: dict[str, Any] = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+    wishes |= {"seed": request.seed}
+    if request.size is not None:
+        wishes["size"] = request.size
+    if request.seconds is not None:
+        wishes["seconds"] = request.seconds
+    if request.image is not None:
+        wishes["conditioning"] = (Conditioning(read_image(request.image).pixels[None], 0, 1.0),)
+    return GenerationRequest(**wishes)
+
+
+def sha256_of(path: Path) -> str:
+    """The file's hash; raises OSError where it cannot be read."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,69 @@
+"""What a worker process can be asked to do. Each task assembles what it needs once and keeps it for the next call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from assay import pipeline
+from assay.case import Approval
+from assay.assemble import assemble, prompt_stage
+from assay.pipeline import ScanRequest
+from assay.request import Request
+from assay.rows import prompt_row
+from assay.settings import Settings
+from assay.stages import PromptStage, Stages
+from assay.watch import Watch, stage
+from safety import Circumstances, Item, Stage, decide
+
+
+class Bench:
+    """The models of one process, assembled when first asked for."""
+
+    def __init__(self, settings: Settings, owner: str) -> None:
+        self.settings, self.owner = settings, owner
+
+    @cached_property
+    def prompt(self) -> PromptStage:
+        """For texts alone."""
+        return prompt_stage(self.settings)
+
+    @cached_property
+    def generating(self) -> Stages:
+        """For the whole spine."""
+        return assemble(self.settings, self.owner, generator=True)
+
+    @cached_property
+    def scanning(self) -> Stages:
+        """For existing files."""
+        return assemble(self.settings, self.owner, generator=False)
+
+
+def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: Watch) -> list[dict[str, Any]]:
+    """One contract row for each (id, text), in order."""
+    circumstances = Circumstances(backend=bench.settings.backend)
+    rows = []
+    with stage(watch, "prompt"):
+        for id, text in lines:
+            item = Item.text(Stage.PROMPT, str(id), text)
+            seen = bench.prompt.read_text(item, text)
+            rows.append(prompt_row(id, decide(bench.prompt.policy, [item], seen.scores, circumstances), seen))
+    return rows
+
+
+def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> pipeline.Outcome:
+    """The spine, for one request."""
+    return pipeline.generate(argument[0], bench.generating, watch, argument[1])
+
+
+def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> pipeline.Outcome:
+    """The eyes, on one existing file."""
+    return pipeline.scan(argument, bench.scanning, watch)
+
+
+TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
+    "prompt": judge_prompts,
+    "generate": generate,
+    "scan": scan,
+}
