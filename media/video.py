@@ -1,4 +1,4 @@
-"""What a video file is to the rest of Assay: a `Video` that yields every picture it holds, or says which it could not."""
+"""What a video file is to the rest of Assay: a `Video` that yields every picture in it, or says which it could not."""
 
 from __future__ import annotations
 
