@@ -1,4 +1,4 @@
-"""The one place that turns settings into objects: which models, which policy, which keys. Everything else receives them."""
+"""The one place that turns settings into objects: which models, policy and keys. Everything else receives them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 from assay.ledger import Ledger
 from assay.settings import Settings
+from assay.signing import Signer
 from assay.stages import PromptStage, Stages
 from generator import VideoGenerator
 from media import UsageError
-from provenance import Signer
+from provenance import DevelopmentKeys, SigningIdentity, Trust
 from safety import Examiner, FrameClassifier, ModelUnavailable, Policy, PromptClassifier, Stage, source
 
 BACKENDS = ("embedded", "procedural")
@@ -61,7 +62,7 @@ def frame_classifiers(settings: Settings, prompt: PromptStage) -> list[FrameClas
     from safety import frame as eyes
 
     built_in: dict[str, Callable[[], FrameClassifier]] = {
-        "canary": eyes.CanaryClassifier,
+        "canary": lambda: eyes.CanaryClassifier(),
         "ocr": lambda: eyes.OcrClassifier(prompt.classifiers[0]),
     }
     made = [built_in.get(name, lambda name=name: _third_party(name)())() for name in settings.frame_classifiers]
@@ -93,9 +94,25 @@ def video_generator(backend: str) -> VideoGenerator:
     raise UsageError(f"{backend!r} is no back-end; known are {', '.join(BACKENDS)} and module:factory")
 
 
+def signing_identity(settings: Settings) -> SigningIdentity:
+    """Who signs: the configured certificate, or a development chain made on first use."""
+    chain, key = settings.certificate_chain, settings.private_key
+    if (chain is None) != (key is None):
+        raise UsageError("settings: certificate_chain and private_key belong together; give both or neither")
+    if chain is not None and key is not None:
+        return SigningIdentity.from_pem(chain, key, settings.signing_algorithm)
+    return DevelopmentKeys.load_or_create(settings.keys).identity
+
+
 def signer(settings: Settings) -> Signer:
-    """The signing identity and what it trusts: your certificate, or a development chain made on first use."""
-    raise NotImplementedError
+    """Who signs, and whom reading back trusts."""
+    identity = signing_identity(settings)
+    return Signer(identity, Trust.of(identity))
+
+
+def trust(settings: Settings) -> Trust:
+    """What reading trusts: our own root and the configured anchors."""
+    return Trust.of(signing_identity(settings)) + Trust.from_files(settings.trust_anchors)
 
 
 def scoring_digest(examiners: Sequence[Examiner]) -> str:

@@ -18,9 +18,10 @@ from typing import Any
 from assay.ledger import HeldRow, State, new_id, now
 from assay.outcome import Asset, Outcome
 from assay.request import Request
+from assay.signing import origin_to_json, scanned_origin
 from assay.stages import Looked, Made, Stages
 from media import AssayError, UsageError
-from provenance import GateRecord, HumanDecision, Origin, publish
+from provenance import GateRecord, HumanDecision, Origin
 from safety import Action, Circumstances, Decision, Examination, decide
 
 
@@ -77,7 +78,7 @@ class Case:
             self.looked, seen = seen, seen.examination
         by_stage = groupby(sorted(seen.items, key=lambda item: item.stage), key=lambda item: item.stage)
         made = [decide(self.stages.policy, list(items), seen.scores, self.circumstances) for _, items in by_stage]
-        self.stages.ledger.record(self.job, seen, made, self.stages.scoring_digest)
+        self.stages.ledger.record(self.job, seen, made, self.stages.policy, self.stages.scoring_digest)
         self.decisions += tuple(made)
         self.examination += seen
         return max((decision.action for decision in made), default=Action.ALLOW)
@@ -105,9 +106,7 @@ class Case:
         self.stages.held.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = self._keep(made.path)
         origin = replace(made.origin, inputs=tuple(self._keep(path) for path in made.origin.inputs))
-        context = {"origin": origin.to_json(), "destination": str(request.destination), "record": made.record}
-        if self.human is not None:
-            context["human"] = self.human.to_json()
+        context = {"origin": origin_to_json(origin), "destination": str(request.destination), "record": made.record}
         row = HeldRow(stage="frame", path=str(kept), sha256=self._examined_sha256(), context=context)
         return replace(self._hold(row), record=made.record)
 
@@ -118,7 +117,7 @@ class Case:
 
     def sign_off(self, path: Path, destination: Path) -> Outcome:
         """Publishes a signed copy of an existing file that passed; the original is not touched."""
-        return self.close(Action.ALLOW, self._publish(path, destination, Origin.scanned()))
+        return self.close(Action.ALLOW, self._publish(path, destination, scanned_origin()))
 
     def close(self, action: Action, asset: Asset | None = None) -> Outcome:
         """Settles the job; an action of ours is a completed job, whatever it is, unless it waits for a person."""
@@ -127,8 +126,7 @@ class Case:
 
     def _publish(self, path: Path, destination: Path, origin: Origin) -> Asset:
         gate = GateRecord.of(self.decisions, self._outcome().posture, self.human)
-        signed = publish(path, destination, origin, gate, self.stages.signer, expected_sha256=self._examined_sha256())
-        return Asset(destination, signed.sha256, signed.credentials.state)
+        return self.stages.signer.release(path, destination, origin, gate, self._examined_sha256())
 
     def _examined_sha256(self) -> str:
         """The hash of the file whose frames were looked at; nothing else may leave."""

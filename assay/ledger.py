@@ -1,8 +1,8 @@
 """The ledger: one SQLAlchemy schema for command line, API and batch. It is also the queue, and the memory of reviews.
 
-Scores are kept as they were (`Score` rows, and `Track` blobs of float16 with their maximum), so that any decision can be
-made again without running a model. A job is leased by the process that works on it; a lease that ran out means the
-process died, and `recover` says so: nothing is lost and nothing is half done.
+Scores are kept as they were (`Score` rows, and `Track` blobs of float16 with their maximum), and policies as they
+stood, so that any decision can be made again without running a model. A job is leased by the process that works on it;
+when that process dies, whoever starts next settles its jobs (`assay.leftovers`): nothing is lost or left half done.
 """
 
 from __future__ import annotations
@@ -15,11 +15,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Engine, ForeignKey, LargeBinary, String, create_engine, event, select, update
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, create_engine, event, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 from assay.errors import JobNotFound
-from safety import Decision, Examination, Item, Posture, PostureEntry, Score, Stage, Track
+from safety import (
+    Circumstances,
+    CorruptRecord,
+    Decision,
+    Examination,
+    Item,
+    Policy,
+    Posture,
+    PostureEntry,
+    Score,
+    Stage,
+    Track,
+    decide,
+)
 
 
 class State(StrEnum):
@@ -102,6 +115,14 @@ class DecisionRow(_Table):
     made: Mapped[datetime]
 
 
+class PolicyRow(_Table):
+    """A policy as it stood when it decided: without it no decision could be made again."""
+
+    __tablename__ = "policies"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    document: Mapped[dict[str, Any]]
+
+
 class PostureRow(_Table):
     """Which model effectively looked at a job's items."""
 
@@ -170,10 +191,11 @@ class Ledger:
         return job
 
     def record(
-        self, job: str, examination: Examination, decisions: Sequence[Decision], scoring_digest: str | None
+        self, job: str, examination: Examination, decisions: Sequence[Decision], policy: Policy, scoring_digest: str
     ) -> None:
-        """Keeps what was seen and what was decided, in one transaction."""
+        """Keeps what was seen, what was decided and under which document, in one transaction."""
         with self.write() as session:
+            session.merge(PolicyRow(digest=policy.digest, document=policy.model_dump(mode="json")))
             for item in examination.items:
                 row = ItemRow(job=job, stage=item.stage, item=item.id, sha256=item.sha256, count=item.count)
                 row.scores = [_score_row(score) for score in examination.scores if score.item == item]
@@ -196,16 +218,6 @@ class Ledger:
             lost = (JobRow.state == State.RUNNING) & (JobRow.lease_owner == owner)
             session.execute(update(JobRow).where(lost).values(**values))
 
-    def recover(self) -> list[str]:
-        """Fails the jobs whose lease ran out, since their process died; returns their ids."""
-        with self.write() as session:
-            lost = session.scalars(
-                select(JobRow).where(JobRow.state == State.RUNNING, JobRow.lease_until < now())
-            ).all()
-            for row in lost:
-                row.state, row.error, row.lease_owner, row.updated = State.FAILED, "its process died", None, now()
-            return [row.id for row in lost]
-
     def job(self, id: str) -> JobRow:
         """A job with its items, scores and decisions; JobNotFound where there is none."""
         with Session(self.engine, expire_on_commit=False) as session:
@@ -226,13 +238,37 @@ class Ledger:
         return tuple(PostureEntry(**{**body, "stage": Stage(body["stage"])}) for body in bodies)
 
     def examination(self, job: str) -> Examination:
-        """What was said of a job's items, exactly as it was recorded: enough to decide again."""
-        items, scores = [], []
-        for row in self.job(job).items:
-            item = Item(Stage(row.stage), row.item, row.sha256, row.count)
-            items.append(item)
-            scores += [_score(item, kept) for kept in row.scores]
-        return Examination(tuple(items), tuple(scores))
+        """What was said of a job's items, exactly as it was recorded."""
+        items = self.job(job).items
+        scores = (_score(kept) for row in items for kept in row.scores)
+        return Examination(tuple(_item(row) for row in items), tuple(scores), self.posture(job))
+
+    def decisions(self, job: str) -> tuple[Decision, ...]:
+        """A job's decisions by policy, made again from the recorded scores under the policy of that day.
+
+        Raises CorruptRecord where one does not come out as it was recorded: somebody has changed the ledger.
+        """
+        seen, row = self.examination(job), self.job(job)
+        again = []
+        for kept in row.decisions:
+            if kept.policy_digest is None:
+                continue  # a person's
+            items = [item for item in seen.items if item.stage == kept.stage]
+            under = Circumstances.from_json(kept.body["circumstances"])
+            decision = decide(self.policy(kept.policy_digest), items, seen.scores, under)
+            if decision.id != kept.decision:
+                raise CorruptRecord(f"{job}: the record of {kept.decision} no longer leads to that decision")
+            again.append(decision)
+        return tuple(again)
+
+    def policy(self, digest: str) -> Policy:
+        """The policy document of that digest, as it stood; CorruptRecord where it is gone or changed."""
+        with Session(self.engine) as session:
+            row = session.get(PolicyRow, digest)
+            policy = None if row is None else Policy.model_validate(row.document)
+        if policy is None or policy.digest != digest:
+            raise CorruptRecord(f"the policy {digest} is not in this ledger as it was")
+        return policy
 
 
 def _score_row(score: Score | Track) -> ScoreRow:
@@ -245,10 +281,12 @@ def _score_row(score: Score | Track) -> ScoreRow:
     )
 
 
-def _score(item: Item, row: ScoreRow) -> Score | Track:
-    if row.track is not None:
-        return Track.from_bytes(row.track)
-    return Score.from_json(row.score)
+def _score(row: ScoreRow) -> Score | Track:
+    return Track.from_bytes(row.track) if row.track is not None else Score.from_json(row.score or {})
+
+
+def _item(row: ItemRow) -> Item:
+    return Item(Stage(row.stage), row.item, row.sha256, row.count)
 
 
 def _decision_row(job: str, decision: Decision, scoring_digest: str | None) -> DecisionRow:
@@ -262,6 +300,3 @@ def _durable_sqlite(connection: Any, _: object) -> None:
     """WAL, and a commit that has returned is on the disk."""
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-__all__ = ["DecisionRow", "Engine", "HeldRow", "ItemRow", "JobRow", "Ledger", "PostureRow", "ScoreRow", "State"]

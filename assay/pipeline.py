@@ -1,7 +1,8 @@
 """The spine: a prompt goes in; a signed, gated video comes out, or a decision that says why not.
 
-Score the prompt and any input picture -> decide -> generate -> encode into a private file -> look at every frame of that
-file -> decide -> sign, read back, publish. What was judged is what leaves. `scan` is the same eyes on an existing file.
+Score the prompt and any input picture -> decide -> generate -> encode into a private file -> look at every frame of
+that file -> decide -> sign, read back, publish. What was judged is what leaves. `scan` is the same eyes on an existing
+file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Review is a state, not an end: what a policy holds, a person approves or refuses, or it expires as refused.
 
-An approved output is the very file that was looked at: its hash is compared before it is signed. The person's decision is
-recorded beside the policy's and goes into the manifest, by pseudonym.
+An approved output is the very file that was looked at: its hash is compared before it is signed. The person's decision
+stands in the ledger beside the policy's; the manifest cites it by its reference, and says nothing of who it was.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from assay.case import Approval
 from assay.errors import JobNotFound, ReviewClosed
 from assay.ledger import DecisionRow, HeldRow, Ledger, State, now
-from assay.outcome import Asset
+from assay.outcome import Asset, merged
 from assay.request import Request
-from media import AssayError
-from provenance import GateRecord, Origin, Signer, publish
-from safety import Action, Decision, HumanDecision, PostureEntry
+from assay.signing import Signer, origin_from_json
+from provenance import GateRecord, HumanDecision
+from safety import Action, Decision, Posture
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Held:
 
     row: HeldRow
     decisions: tuple[Decision, ...]
-    posture: tuple[PostureEntry, ...]
+    posture: Posture
     request: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
@@ -57,16 +58,14 @@ def held(ledger: Ledger, id: str) -> Held:
     if row is None:
         raise JobNotFound(f"{id}: no such review in this ledger; `assay review list` shows what waits")
     job = ledger.job(row.job)
-    decisions = tuple(Decision.from_json(one.body) for one in job.decisions if one.policy_digest is not None)
-    return Held(row, decisions, ledger.posture(row.job), job.request)
+    return Held(row, ledger.decisions(row.job), ledger.posture(row.job), job.request)
 
 
 def refuse(ledger: Ledger, id: str, reviewer: str, reason: str) -> None:
     """A person refuses: the private file is deleted, the decision record stays."""
     one = _open(ledger, id)
-    _close(ledger, one, "refused", _human(one, reviewer, Action.BLOCK, reason))
-    if one.row.path is not None:
-        Path(one.row.path).unlink(missing_ok=True)
+    _close(ledger, one, _Word(reviewer, Action.BLOCK, reason))
+    _delete(one.row)
 
 
 def approve_output(ledger: Ledger, id: str, reviewer: str, reason: str, signer: Signer) -> Asset:
@@ -74,23 +73,32 @@ def approve_output(ledger: Ledger, id: str, reviewer: str, reason: str, signer: 
     one = _open(ledger, id)
     if one.row.path is None or one.row.sha256 is None:
         raise ReviewClosed(f"{id} holds a prompt, not an output")
-    human = _human(one, reviewer, Action.ALLOW, reason)
-    gate = GateRecord.of(one.decisions, one.posture, human)
-    destination, origin = Path(one.row.context["destination"]), Origin.from_json(one.row.context["origin"])
-    signed = publish(Path(one.row.path), destination, origin, gate, signer, expected_sha256=one.row.sha256)
-    _close(ledger, one, "approved", human)
-    Path(one.row.path).unlink(missing_ok=True)
-    return Asset(destination, signed.sha256, signed.credentials.state)
+    gate = GateRecord.of(one.decisions, merged(one.posture), _human(one))
+    destination, origin = Path(one.row.context["destination"]), origin_from_json(one.row.context["origin"])
+    asset = signer.release(Path(one.row.path), destination, origin, gate, one.row.sha256)
+    _close(ledger, one, _Word(reviewer, Action.ALLOW, reason))
+    _delete(one.row)
+    return asset
 
 
-def approve_prompt(ledger: Ledger, id: str, reviewer: str, reason: str) -> tuple[Request, HumanDecision]:
+def approve_prompt(ledger: Ledger, id: str, reviewer: str, reason: str) -> tuple[Request, Approval]:
     """A person approves a held prompt: the request that may now be generated, and the approval it carries."""
     one = _open(ledger, id)
     if one.row.stage != "prompt":
         raise ReviewClosed(f"{id} holds an output, not a prompt")
-    human = _human(one, reviewer, Action.ALLOW, reason)
-    _close(ledger, one, "approved", human)
-    return Request.from_json(one.row.context["request"]), human
+    seen = frozenset(item.sha256 for item in ledger.examination(one.row.job).items)
+    human = _human(one)
+    _close(ledger, one, _Word(reviewer, Action.ALLOW, reason))
+    return Request.from_json(one.row.context["request"]), Approval(human, seen)
+
+
+@dataclass(frozen=True)
+class _Word:
+    """What a person said; it stands in the ledger and nowhere else."""
+
+    reviewer: str
+    action: Action
+    reason: str
 
 
 def _open(ledger: Ledger, id: str) -> Held:
@@ -99,37 +107,30 @@ def _open(ledger: Ledger, id: str) -> Held:
     if one.row.state != "waiting":
         raise ReviewClosed(f"{id} is {one.row.state} already")
     if any(decision.action is Action.BLOCK for decision in one.decisions):
-        raise AssayError(f"{id} carries a block, which no review can lift")
+        raise ReviewClosed(f"{id} carries a block, which no review can lift")
     return one
 
 
-def _human(one: Held, reviewer: str, action: Action, reason: str) -> HumanDecision:
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    about = tuple(decision.id for decision in one.decisions if decision.action is Action.REVIEW)
-    return HumanDecision(reviewer, action, reason, at, about)
+def _human(one: Held) -> HumanDecision:
+    """The approval as the manifest cites it: a reference into the ledger, and the decisions that it covers."""
+    reviewed = frozenset(decision.id for decision in one.decisions if decision.action is Action.REVIEW)
+    return HumanDecision(one.row.id, reviewed, datetime.now(UTC))
 
 
-def _close(ledger: Ledger, one: Held, state: str, human: HumanDecision) -> None:
+def _close(ledger: Ledger, one: Held, word: _Word) -> None:
     """Records the person's decision and ends the wait, in one transaction."""
+    state = "approved" if word.action is Action.ALLOW else "refused"
+    body = {"reviewer": word.reviewer, "action": word.action.word, "reason": word.reason}
     with ledger.write() as session:
         row = session.get(HeldRow, one.row.id, with_for_update=True)
         if row is None or row.state != "waiting":
             raise ReviewClosed(f"{one.row.id} was decided by somebody else meanwhile")
         row.state = state
-        session.add(
-            DecisionRow(
-                job=row.job,
-                decision=f"{row.id}-{state}",
-                stage=row.stage,
-                action=human.action.word,
-                policy_digest=None,
-                scoring_digest=None,
-                body=human.to_json(),
-                made=now(),
-            )  # fmt: skip
+        by_person = DecisionRow(
+            job=row.job, decision=f"{row.id}-{state}", stage=row.stage, action=word.action.word, body=body, made=now()
         )
-    action = "allow" if human.action is Action.ALLOW else "block"
-    ledger.settle(one.row.job, State.COMPLETED, action=action)
+        session.add(by_person)
+    ledger.settle(one.row.job, State.COMPLETED, action=word.action.word)
 
 
 def _expire(ledger: Ledger) -> None:
@@ -138,7 +139,14 @@ def _expire(ledger: Ledger) -> None:
         late = session.scalars(select(HeldRow).where(HeldRow.state == "waiting", HeldRow.expires < now())).all()
         for row in late:
             row.state = "expired"
-            if row.path is not None:
-                Path(row.path).unlink(missing_ok=True)
     for row in late:
+        _delete(row)
         ledger.settle(row.job, State.COMPLETED, action="block", error="nobody reviewed it in time")
+
+
+def _delete(row: HeldRow) -> None:
+    """Removes the private file and whatever was kept with it."""
+    if row.path is None:
+        return
+    for path in (row.path, *row.context["origin"]["inputs"]):
+        Path(path).unlink(missing_ok=True)

@@ -55,7 +55,7 @@ def generate_row(outcome: Outcome) -> dict[str, Any]:
 
 def failed_generate_row(error: dict[str, Any]) -> dict[str, Any]:
     """The line of a generation that reached no decision. No evidence means no release."""
-    nothing = {"path": None, "sha256": None, "job": None, "decisions": [], "posture": [], "waivers": []}
+    nothing: dict[str, Any] = {"path": None, "sha256": None, "job": None, "decisions": [], "posture": [], "waivers": []}
     return {**nothing, "action": "block", "manifest_state": None, "record": None, "review_id": None, "error": error}
 
 

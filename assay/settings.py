@@ -1,7 +1,7 @@
 """Run settings: one frozen object, and the only reader of the environment.
 
-Taken, later wins: defaults, the TOML file `assay.toml` in the working directory, `ASSAY_*` variables, command-line flags.
-A policy is not a setting: it is data (see `safety.Policy`); settings only name it.
+Taken, later wins: defaults, the TOML file `assay.toml` in the working directory, `ASSAY_*` variables, flags. A policy
+is not a setting: it is data (see `safety.Policy`); settings only name it.
 """
 
 from __future__ import annotations

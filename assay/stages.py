@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from assay.errors import StageFailed
 from assay.ledger import Ledger
 from assay.outcome import FrameCounts
 from assay.request import Request
+from assay.signing import Signer, sha256_of
 from assay.watch import Watch
 from generator import (
     Completed,
@@ -24,7 +24,7 @@ from generator import (
     VideoGenerator,
 )
 from media import Encoder, UsageError, probe, read_image
-from provenance import Kind, Origin, Signer, SourceType
+from provenance import Kind, Origin, SourceType
 from safety import (
     Examination,
     FrameClassifier,
@@ -167,9 +167,3 @@ def _generation_request(request: Request) -> GenerationRequest:
     if request.image is not None:
         wishes["conditioning"] = (Conditioning(read_image(request.image).pixels[None], 0, 1.0),)
     return GenerationRequest(**wishes)
-
-
-def sha256_of(path: Path) -> str:
-    """The file's hash; raises OSError where it cannot be read."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from assay import pipeline
-from assay.case import Approval
 from assay.assemble import assemble, prompt_stage
+from assay.case import Approval
+from assay.outcome import Outcome
 from assay.pipeline import ScanRequest
 from assay.request import Request
 from assay.rows import prompt_row
@@ -52,12 +53,12 @@ def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: W
     return rows
 
 
-def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> pipeline.Outcome:
+def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> Outcome:
     """The spine, for one request."""
     return pipeline.generate(argument[0], bench.generating, watch, argument[1])
 
 
-def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> pipeline.Outcome:
+def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> Outcome:
     """The eyes, on one existing file."""
     return pipeline.scan(argument, bench.scanning, watch)
 

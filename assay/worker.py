@@ -1,8 +1,8 @@
 """A worker process, started by spawn, and the stop-watch that ends it.
 
-A deadline ends a process, not a thread: native code that hangs cannot be asked to stop. Settings cross the process line,
-objects never do: the child assembles its own stages, once, and keeps them. A worker that dies or is ended leaves nothing
-behind: its private folder is removed and its running jobs are settled as failed.
+A deadline ends a process, not a thread: native code that hangs cannot be asked to stop. Settings cross the process
+line, objects never do: the child assembles its own stages, once, and keeps them. A worker that dies or is ended leaves
+nothing behind: its private folder is removed and its running jobs are settled as failed.
 """
 
 from __future__ import annotations

@@ -29,6 +29,6 @@ def _show() -> None:
 
     chosen = settings()
     identity = signing_identity(chosen)
-    out.print(f"signs as {identity.subject} ({identity.algorithm}), until {identity.not_after:%Y-%m-%d}", markup=False)
+    out.print(f"signs as {identity.common_name} ({identity.alg}), until {identity.not_after:%Y-%m-%d}", markup=False)
     if chosen.certificate_chain is None:
         out.print(f"development chain in {chosen.keys}; only this installation trusts its root", markup=False)

@@ -51,9 +51,14 @@ def root() -> None:
     """Assay: the safety and provenance layer for text-to-video.
 
     \b
-    Exit codes: 0 allowed, found nothing, or trusted; 1 usage; 2 refused by policy, or an invalid manifest;
-    3 needs review, or a manifest that is valid but untrusted, or absent; 4 no decision reached; 5 signing failed.
-    """
+    Exit codes
+      0  allowed, found nothing, or trusted
+      1  usage
+      2  refused by policy, or an invalid manifest
+      3  needs review, or a manifest that is valid but untrusted, or absent
+      4  no decision reached: media, model, unreadable, remote
+      5  signing failed
+    """  # noqa: D301 (the backslash is click's own mark for a paragraph that keeps its lines)
 
 
 def main(arguments: list[str] | None = None) -> None:

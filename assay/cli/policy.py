@@ -27,7 +27,7 @@ def lint_command(names: tuple[str, ...], as_json: bool) -> int:
         findings = lint(Policy.load(name))
         faults += sum(finding.severity == "error" for finding in findings)
         for finding in findings:
-            row = {"policy": name, **vars(finding)}
+            row = {"policy": name, **finding.to_json()}
             _say(row, as_json, f"{name}: {finding.severity}: {finding.where}: {finding.message}")
         if not findings and not as_json:
             out.print(f"{name}: sound", markup=False)
@@ -45,16 +45,16 @@ def test_command(names: tuple[str, ...], as_json: bool) -> int:
     failed = 0
     for name in names:
         prompt = prompt_stage(settings(policy=name))
-        outcomes = run_examples(prompt.policy, prompt.classifiers)
+        outcomes = run_examples(prompt.policy, *prompt.classifiers)
         for outcome in outcomes:
-            failed += not outcome.passed
-            if as_json or not outcome.passed:
+            failed += not outcome.met
+            if as_json or not outcome.met:
                 words = f"{name}: {outcome.category}: {outcome.example.text!r} "
-                words += f"should be {outcome.example.action.word}, is {outcome.got.word}"
+                words += f"should be {outcome.example.action.word}, is {outcome.decision.action.word}"
                 _say(outcome.to_json() | {"policy": name}, as_json, words)
         if not as_json:
-            passed = sum(outcome.passed for outcome in outcomes)
-            out.print(f"{name}: {passed} of {len(outcomes)} examples as written", markup=False)
+            met = sum(outcome.met for outcome in outcomes)
+            out.print(f"{name}: {met} of {len(outcomes)} examples as written", markup=False)
     return ExitCode.REFUSED if failed else ExitCode.OK
 
 

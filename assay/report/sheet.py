@@ -1,6 +1,7 @@
-"""A picture of a video and of what was decided about it: frames in order, and a strip that says where something was found.
+"""A picture of a video and of what was decided about it: frames in order, and a strip that says where what was found.
 
-The picture is a file that leaves, so it is signed like any other. Of the worst material no picture is made at all.
+The picture of a signed video is signed like the video. Frames of what a scan found are blurred, and such a picture is a
+report: it carries no signature, since nothing was allowed. Of the worst material no picture is made at all.
 """
 
 from __future__ import annotations
@@ -10,35 +11,40 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from assay import assemble
 from assay.errors import NoPicture
 from assay.outcome import Outcome
 from assay.settings import Settings
+from assay.signing import derived_origin, sha256_of
 from media import Frame, probe, write_image
-from provenance import GateRecord, Origin, publish
+from provenance import GateRecord, State, read
 from safety import Action, Segment
 
 COLUMNS, ROWS, CELL, GAP = 4, 2, 256, 8  # cells; pixels
 STRIP, TITLE = 28, 64  # pixels high
+BLUR = 6  # pixels; enough that a caption cannot be read in a cell
 COLOURS = {Action.ALLOW: (46, 160, 92), Action.REVIEW: (214, 158, 32), Action.BLOCK: (200, 48, 48)}
 INK, PAPER, FAINT = (24, 26, 31), (250, 250, 247), (120, 124, 133)
 
 
 def publish_sheet(video: Path, outcome: Outcome, destination: Path, settings: Settings) -> None:
-    """Draws the sheet of a scanned video and publishes it signed, whatever the decision was.
+    """Draws the sheet of a scanned video; signed where the video is signed and was allowed, else as a plain report.
 
     Raises NoPicture where the video was found to hold material of which no picture may be made.
     """
-    from assay.assemble import signer
-
     refuse_worst(outcome)
     pixels = draw(video, outcome)
     with tempfile.TemporaryDirectory(dir=_private(settings)) as folder:
         drawn = Path(folder) / "sheet.png"
         write_image(drawn, pixels)
-        gate = GateRecord.of_report(outcome.decisions, outcome.posture)
-        publish(drawn, destination, Origin.derived(), gate, signer(settings))
+        gate = GateRecord.of(outcome.decisions, outcome.posture)
+        signer = assemble.signer(settings)
+        if not gate.objections() and read(video, signer.trust).state is State.TRUSTED:
+            signer.release(drawn, destination, derived_origin(video), gate, sha256_of(drawn))
+        else:
+            write_image(destination, pixels)
 
 
 def refuse_worst(outcome: Outcome) -> None:
@@ -60,7 +66,9 @@ def draw(video: Path, outcome: Outcome) -> NDArray[np.uint8]:
     for number, (seconds, pixels) in enumerate(cells):
         x = GAP + number % COLUMNS * (CELL + GAP)
         y = TITLE + number // COLUMNS * (cell_height + GAP)
-        sheet.paste(Image.fromarray(pixels).resize((CELL, cell_height), Image.Resampling.LANCZOS), (x, y))
+        cell = Image.fromarray(pixels).resize((CELL, cell_height), Image.Resampling.LANCZOS)
+        hit = any(s.start_s <= seconds < s.end_s for s, action in _segments(outcome) if action > Action.ALLOW)
+        sheet.paste(cell.filter(ImageFilter.GaussianBlur(BLUR)) if hit else cell, (x, y))
         pen.text((x + 6, y + cell_height - 20), f"{seconds:.2f} s", "white", _font(13), stroke_width=2, stroke_fill=INK)
     top = TITLE + ROWS * (cell_height + GAP)
     _strip(pen, (GAP, top, width - GAP, top + STRIP), outcome, end_s)

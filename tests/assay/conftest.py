@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy_run import assay_environment
 
 from assay.settings import Settings
-
-ROOT = Path(__file__).resolve().parents[2]
-TOYS = ROOT / "tests" / "toys"
 
 
 @pytest.fixture
@@ -45,17 +42,3 @@ def run_assay(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
         )  # fmt: skip
 
     return run
-
-
-def assay_environment(home: Path, **more: str) -> dict[str, str]:
-    """The environment of a command: this checkout, the toys, a home in the test's folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
-    return {**kept, "ASSAY_HOME": str(home / "home"), "PYTHONPATH": f"{ROOT}:{TOYS}", **more}
-
-
-TOY_ENVIRONMENT = {
-    "ASSAY_BACKEND": "assay_toys:ToyGenerator",
-    "ASSAY_PROMPT_CLASSIFIERS": '["assay_toys:CalmPrompt"]',
-    "ASSAY_FRAME_CLASSIFIERS": '["assay_toys:CalmFrame"]',
-    "ASSAY_NUDENET": "off",
-}

@@ -158,15 +158,13 @@ def test_file_changed_between_look_and_signature(
 
     monkeypatch.setattr(Case, "release", tamper)
     settings = toy_settings()
-    with pytest.raises(AssayError, match="changed"):
+    with pytest.raises(AssayError, match="not the file that was judged"):
         generate(request(tmp_path), stages(settings))
     nothing_left(settings, tmp_path)
 
 
 @pytest.mark.parametrize(("prompt", "action"), [("forbidden", Action.BLOCK), ("doubtful", Action.REVIEW)])
-def test_prompt_stops_before_rendering(
-    prompt: str, action: Action, toy_settings: MakeSettings, tmp_path: Path
-) -> None:
+def test_prompt_stops_before_rendering(prompt: str, action: Action, toy_settings: MakeSettings, tmp_path: Path) -> None:
     """A prompt that is refused, or held for a person, is never rendered."""
     settings = toy_settings(backend="assay_toys:RaisingGenerator")
     outcome = generate(request(tmp_path, prompt), stages(settings))

@@ -37,7 +37,7 @@ class CalmPrompt(_Toy):
 
     def score(self, item: Item, text: str) -> list[Score]:
         loud = 1.0 if "forbidden" in text else 0.6 if "doubtful" in text else 0.0
-        values = {category: 0.0 for category in self.categories} | {"violence/graphic": loud}
+        values = dict.fromkeys(self.categories, 0.0) | {"violence/graphic": loud}
         return [Score.measured(item, category, source(self), value) for category, value in values.items()]
 
 
@@ -53,7 +53,7 @@ class NanPrompt(CalmPrompt):
 
 class SilentPrompt(CalmPrompt):
     def score(self, item: Item, text: str) -> list[Score]:
-        return super().score(item, text)[1:]
+        return [score for score in super().score(item, text) if score.category != "hate"]
 
 
 class NothingPrompt(CalmPrompt):
@@ -83,7 +83,7 @@ class CalmFrame(_Toy):
         r, g, b = frame.pixels.reshape(-1, 3).mean(0)
         red = float(np.clip((r - max(g, b)) / 255, 0, 1))
         value = 1.0 if red > 0.8 else 0.6 if red > 0.4 else 0.0
-        return {category: (0.0, None) for category in self.categories} | {"violence/graphic": (value, None)}
+        return dict.fromkeys(self.categories, (0.0, None)) | {"violence/graphic": (value, None)}
 
 
 class RaisingFrame(CalmFrame):
@@ -102,7 +102,7 @@ class OnceRaisingFrame(CalmFrame):
 
 class NanFrame(CalmFrame):
     def one(self, frame: Frame) -> dict[str, FrameScore]:
-        return {category: (math.nan, None) for category in self.categories}
+        return dict.fromkeys(self.categories, (math.nan, None))
 
 
 class ShortFrame(CalmFrame):
@@ -137,6 +137,7 @@ class ToyGenerator:
     weights_sha256 = None
     backend = "toy"
     digital_source_type = "algorithmicMedia"
+
     def generate(self, request: GenerationRequest, *, hook: Any = None, cancel: Any = None) -> Iterator[Any]:
         for step in range(2):
             yield Progress(step + 1, 2)
@@ -157,7 +158,8 @@ class ToyGenerator:
         return GenerationRecord(
             model=self.name, version=self.version, backend=self.backend,
             digital_source_type=self.digital_source_type, weights_sha256=None, seed=request.seed, steps=2,
-            sampler=None, guidance_scale=None, mode=request.mode, size=request.size, native_size=request.size, upscale=1.0,
+            sampler=None, guidance_scale=None, mode=request.mode, size=request.size,
+            native_size=request.size, upscale=1.0,
             seconds=float(request.frames / request.fps), fps=request.fps, frames=request.frames,
             native_frames=request.frames,
         )  # fmt: skip
