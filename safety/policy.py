@@ -134,7 +134,7 @@ class Policy(StrictModel):
         return {"id": self.id, "version": self.version, "digest": self.digest}
 
     def document(self) -> dict[str, Any]:
-        """The policy as one self-contained document, for the ledger: as JSON, `parse` gives back an equal policy."""
+        """The policy as one self-contained document, JSON-able, for the ledger; `from_document` gives it back."""
         document = self.model_dump(mode="json")
         document["rules"].sort(key=lambda rule: rule["id"])
         document["waivers"].sort(key=lambda waiver: json.dumps(waiver, sort_keys=True))
@@ -150,14 +150,18 @@ class Policy(StrictModel):
         return max(holding, key=lambda waiver: (waiver.expires, waiver.reason, waiver.owner), default=None)
 
     @classmethod
-    def parse(cls, text: str, origin: str) -> Policy:
-        """Reads a policy document; raises PolicyError that names the file and every wrong field."""
-        document = read_policy_document(text, origin)
+    def from_document(cls, document: object, origin: str) -> Policy:
+        """The policy of a document that extends nothing; PolicyError names the origin and every wrong field."""
         try:
             return cls.model_validate(document)
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
             raise PolicyError(f"{origin}: {faults}") from error
+
+    @classmethod
+    def parse(cls, text: str, origin: str) -> Policy:
+        """Reads a policy from YAML; raises PolicyError that names the file and every wrong field."""
+        return cls.from_document(read_policy_document(text, origin), origin)
 
     @classmethod
     def load(cls, name_or_path: str) -> Policy:

@@ -23,6 +23,7 @@ import yaml
 from safety.errors import PolicyError
 
 _LONGEST = 1 << 20  # characters; the shipped policies have about 40,000
+_DEEPEST = 16  # a policy needs six
 _OWN = ("id", "version", "description")
 
 
@@ -92,11 +93,21 @@ def _parse(text: str, origin: str) -> Any:
     if len(text) > _LONGEST:
         raise PolicyError(f"{origin}: {len(text)} characters; a policy has at most {_LONGEST}")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
-            raise PolicyError(f"{origin}: aliases (*name) are not allowed; write the value out")
+        _plain(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader, made stricter)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise PolicyError(f"{origin}: not YAML that a policy may use: {error}") from error
+
+
+def _plain(text: str) -> None:
+    """Raises ValueError for aliases and for nesting so deep that reading it would take minutes or break the stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not allowed; write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
 
 
 # libyaml where PyYAML was built with it: a policy is read on every command, and it is ten times faster.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -227,7 +227,7 @@ class PostureEntry:
 
     def to_json(self) -> dict[str, Any]:
         """As the `posture` of a line of `scan` or `generate`."""
-        return asdict(self) | {"stage": self.stage.value}
+        return vars(self) | {"stage": self.stage.value}
 
 
 Posture = tuple[PostureEntry, ...]

@@ -55,10 +55,11 @@ def segments(track: Track, threshold: float, temporal: Temporal) -> list[Segment
     if not opened.any():
         return []
     holding = opened | (values >= _quantised(threshold * temporal.close))  # (N,) bool
+    openings = np.concatenate(([0], np.cumsum(opened)))  # (N + 1,) how many before each frame
     shown = _shown(track)
     found: list[tuple[int, int]] = []
     for start, stop in _runs(holding):
-        if not opened[start:stop].any():
+        if openings[start] == openings[stop]:
             continue
         if found and shown.starts[start] - shown.ends[found[-1][1] - 1] <= temporal.merge_s:
             found[-1] = (found[-1][0], stop)
@@ -134,7 +135,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _segment(track: Track, shown: _Shown, start: int, stop: int) -> Segment:
-    peak = start + int(np.nanargmax(track.values[start:stop]))
+    peak = start + int(np.fmax(track.values[start:stop], np.float16(-1)).argmax())
     return Segment(
         category=track.category,
         start_s=float(shown.starts[start]),
