@@ -115,4 +115,4 @@ def difference(a: NDArray[np.uint8], b: NDArray[np.uint8], tile: int) -> float:
     rows, columns = min(tile, height), min(tile, width)
     sums = cv2.boxFilter(delta, cv2.CV_32F, (columns, rows), normalize=False, borderType=cv2.BORDER_CONSTANT)
     largest: float = np.asarray(sums, np.float32).max().item()
-    return largest / (rows * columns)
+    return float(largest / (rows * columns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,7 @@ def flat(level: int, index: int = 0, size: tuple[int, int] = (64, 36)) -> Frame:
     return Frame(np.full((size[1], size[0], 3), level, np.uint8), index, index / 25)
 
 
+@cache
 def scene(seed: int, size: tuple[int, int] = (320, 180)) -> np.ndarray:
     """A benign picture like a landscape: a sky gradient, soft hills, blobs of colour and some grain. (H, W, 3)"""
     rng = np.random.default_rng(seed)
@@ -55,7 +57,9 @@ def scene(seed: int, size: tuple[int, int] = (320, 180)) -> np.ndarray:
         axes = (int(rng.uniform(0.05, 0.25) * w), int(rng.uniform(0.05, 0.25) * h))
         cv2.ellipse(picture, centre, axes, rng.uniform(0, 180), 0, 360, rng.uniform(20, 235, 3).tolist(), -1)
     picture = cv2.GaussianBlur(picture, (0, 0), w / 200) + rng.normal(0, 4, (h, w, 3))
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    painted = np.clip(picture, 0, 255).astype(np.uint8)
+    painted.flags.writeable = False  # it is shared
+    return painted
 
 
 class Brightness:

@@ -290,7 +290,7 @@ def test_a_bound_of_another_type_is_refused() -> None:
 @given(st.lists(st.sampled_from(["ok", "nan", "gone", "unsupported"]), max_size=40), st.integers(1, 7), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_every_frame_is_accounted_for(kinds: list[str], batch: int, bounded: bool) -> None:
-    """The sums hold: total = decoded + undecodable and decoded = scored + covered + failed, and each track has one entry a frame."""
+    """The sums of the counts hold, overall and for the model, and each track has one entry a frame."""
     frames = [Undecodable(i, None, "x") if kind == "gone" else flat(i * 5, i) for i, kind in enumerate(kinds)]
     said = {"ok": (0.25, None), "nan": (math.nan, None), "unsupported": UNSUPPORTED}
     eye = (Dear if bounded else Scripted)(lambda frame: {"hate": said[kinds[frame.index]]})
