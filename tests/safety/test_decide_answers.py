@@ -22,6 +22,17 @@ def test_everything_looked_at_and_harmless_is_allowed():
     assert decision.id.startswith("dec_")
 
 
+@pytest.mark.parametrize(("value", "action"), [(0.8, Action.BLOCK), (0.7999, Action.ALLOW)])
+def test_a_score_at_the_threshold_reaches_it(value, action):
+    """A score equal to the threshold counts, and the next below does not, for texts and for frames."""
+    prompt = Item.text(Stage.PROMPT, "p", "a fox")
+    said = [*quiet(prompt, but=("hate",)), Score(prompt, "hate", "eye@1", value)]
+    assert decide(policy(), [prompt], said, COMPLETE).action is action
+    one = video(1)
+    said = [*quiet(one, but=("hate",)), track(one, "hate", [value - 0.0005 * (value < 0.8)])]
+    assert decide(policy(), [one], said, COMPLETE).action is action
+
+
 def test_the_gravest_reason_comes_first_and_decides():
     """Of a review and a block, the block is the action and stands first, with its evidence."""
     small = policy(rule("hate-review", "frame", "hate", 0.3, "review"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -189,6 +191,15 @@ def test_fire_is_information():
 def test_one_frame_is_enough():
     """No rule about frames in default asks for more than one frame: a single insert is found."""
     assert {rule.temporal.k for rule in Policy.load("default").rules} == {1}
+
+
+def test_the_policies_that_the_guide_shows_are_sound():
+    """The extension and the waiver in docs/policies.md are accepted, and lint finds nothing in them."""
+    guide = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
+    _, waivers, extension = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    head, own = extension.split("rules:\n")
+    for written in (extension, head + waivers, head + "rules:\n" + own.split("waivers:")[0]):
+        assert lint(Policy.parse(written, "docs/policies.md"), DAY) == []
 
 
 def test_an_unsupported_language_is_read_by_a_person():
