@@ -1,6 +1,6 @@
 """The canary glyph: a harmless emblem that a test policy forbids, so that the gate can be proved without harm.
 
-A white ring round a disc of five diagonal stripes, yellow and blue. The two differ as much in luma (0.83 to 0.10) as
+A white ring round a disc of five diagonal stripes, yellow and blue. The two differ as much in luma (0.83 to 0.14) as
 in blue against yellow, so that the stripes survive a faint blend, 4:2:0 chroma and a size of 16 pixels, and no
 everyday object has them. Never change it: detectors are trained on it.
 """

@@ -135,6 +135,8 @@ class _Pass:
                         attempts = 0
                         yield packet
                 return
+            except IndexError:
+                return  # PyAV trips over late streams when it flushes; every packet has been read by then
             except DECODER_ERRORS as error:
                 self.broken = f"the file cannot be read on from here ({brief(error)})"
                 attempts += 1
@@ -181,7 +183,9 @@ class _Pass:
             return
         short = missing_from(self.path)
         if self.broken or short:
-            yield self._undecodable(None, self.broken or f"the file is {short} bytes shorter than it claims to be")
+            yield self._undecodable(
+                None, self.broken or f"the file breaks off; at least {short} bytes of it are missing"
+            )
 
     def _lost(self, owed: Owed) -> Undecodable:
         reason = owed.reason or "the decoder gave no picture for it and no reason"

@@ -14,9 +14,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
-from media.encode import publish
+from media.describe import probe
 from media.errors import MediaError
-from media.probe import probe
+from media.mp4 import publish
 from media.source import IMAGE_CONTAINERS
 from media.video import Frame, Pixels
 

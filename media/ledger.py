@@ -46,11 +46,10 @@ class Ledger:
     def answer(self, pts: int | None, *, interlaced: bool) -> None:
         """The decoder gave a picture. One that no packet asked for is nobody's answer, and is welcome."""
         self.answered += 1
-        owed = next((o for o in self._owed if o.pts == pts), None)
-        if owed is None and pts is not None:
-            owed = next((o for o in self._owed if o.pts is None), None)
-        if owed is None and pts is None:
-            owed = self._owed[0] if self._owed else None
+        owed = next((o for o in self._owed if pts is not None and o.pts == pts), None)
+        if owed is None:  # by order, where one side has no pts
+            first_fields = (o for o in self._owed if o.number not in self._second_fields)
+            owed = next((o for o in first_fields if pts is None or o.pts is None), None)
         if owed is None:
             return
         self._owed.remove(owed)

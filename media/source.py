@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from media.errors import MediaError
-from media.structure import absurd_sample_count, missing_bytes
+from media.structure import absurd_claim, missing_bytes
 
 LIMIT_PIXELS = 8192 * 8192  # 200 MB as RGB: twice the largest picture that consumer cameras and screens make
 LIMIT_STREAMS = 64
@@ -33,6 +33,7 @@ _OPTIONS = {
     "protocol_whitelist": "none",  # nested opens would need a protocol, and none has this name
     "advanced_editlist": "0",  # an edit list moves the clock and hides nothing
     "max_streams": str(LIMIT_STREAMS),
+    "max_pixels": str(LIMIT_PIXELS),  # for the decoders that FFmpeg starts while it looks for streams
 }
 
 
@@ -56,9 +57,9 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise MediaError(f"{path}: no such file, or not a regular file; give the path of a video or image file")
     try:
         with path.open("rb") as file:
-            absurd = absurd_sample_count(file)
-            if absurd is not None:
-                raise MediaError(f"{path}: its header claims {absurd} frames, more than it has bytes; re-encode it")
+            absurd = absurd_claim(file)
+            if absurd:
+                raise MediaError(f"{path}: its header claims {absurd}; re-encode it")
             file.seek(0)
             with _container(path, file) as container:
                 yield container

@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
-_NESTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}  # boxes on the way to a track's sample sizes
+_NESTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}  # boxes on the way to sample counts
+_DEPTH = 6  # no sane file nests them deeper
+_BOXES = 2_000_000  # boxes that are looked at: a day of one-second fragments has a third of that
 _PLAUSIBLE = 4_000_000  # samples: a day and a half at 30 fps; below that, a wrong count costs nothing
 
 
@@ -20,25 +23,30 @@ def size_of(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def absurd_sample_count(file: BinaryIO) -> int | None:
-    """The sample count of an MP4 track whose table would fill memory though the file is too short to hold it.
+def absurd_claim(file: BinaryIO) -> str | None:
+    """What an MP4's skeleton claims that the file is too short for, in words; None where all is plausible.
 
-    A constant sample size needs no table in the file, so that 20 bytes may claim 4 billion frames.
+    Samples of one constant size need no table in the file, so that 20 bytes may claim 4 billion frames, for each of
+    which FFmpeg sets memory aside at once. Other kinds of file do not look like boxes, and make no claim.
     """
     end = size_of(file)
-    if not _is_boxes(file):
-        return None
-    counts = [count for count in _sample_counts(file, 0, end) if count > max(_PLAUSIBLE, end)]
-    return max(counts, default=None)
+    for number, count in enumerate(_sample_counts(file, 0, end, _DEPTH)):
+        if count > max(_PLAUSIBLE, end):
+            return f"{count} frames in {end} bytes"
+        if number > _BOXES:
+            return f"more than {_BOXES} boxes"
+    return None
 
 
 def missing_bytes(file: BinaryIO) -> int:
-    """How many bytes the file falls short of what its container claims; 0 where it is whole or makes no claim."""
+    """How many bytes, at least, the file falls short of what its container claims; 0 where it makes no claim."""
     end = size_of(file)
     file.seek(0)
     head = file.read(64)
     if head[:4] == b"RIFF" and len(head) >= 8:  # AVI, WebP; an odd chunk's pad byte is often left out
         return max(0, int.from_bytes(head[4:8], "little") + 8 - end)
+    if head[:1] == b"\x47" and _at(file, 188) == b"\x47":  # MPEG-TS: packets of 188 bytes, and no other claim
+        return -end % 188
     if head[:4] == b"\x1aE\xdf\xa3":
         return _missing_matroska(head, end)
     if head[:3] == b"GIF":
@@ -46,8 +54,13 @@ def missing_bytes(file: BinaryIO) -> int:
     if head[:8] == b"\x89PNG\r\n\x1a\n":
         return int(not _ends_with(file, b"IEND", 4096))
     if _is_boxes(file):
-        return max((start + size - end for _, start, size in _boxes(file, 0, end)), default=0)
+        return max((start + size - end for _, start, size in islice(_boxes(file, 0, end), _BOXES)), default=0)
     return 0
+
+
+def _at(file: BinaryIO, position: int) -> bytes:
+    file.seek(position)
+    return file.read(1)
 
 
 def _ends_with(file: BinaryIO, mark: bytes, slack: int) -> bool:
@@ -58,7 +71,7 @@ def _ends_with(file: BinaryIO, mark: bytes, slack: int) -> bool:
 
 def _is_boxes(file: BinaryIO) -> bool:
     file.seek(4)
-    return file.read(4) in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+    return file.read(4) in {b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"wide", b"free", b"skip", b"sidx", b"uuid"}
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -77,17 +90,18 @@ def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, i
         start += size
 
 
-def _sample_counts(file: BinaryIO, start: int, end: int) -> Iterator[int]:
-    for kind, at, size in list(_boxes(file, start, end)):
-        if kind in _NESTS:
-            yield from _sample_counts(file, at + 8, min(at + size, end))
-        elif kind == b"stsz":
-            file.seek(at + 12)
-            fields = file.read(8)
-            if len(fields) == 8:
-                constant, count = struct.unpack(">II", fields)
-                if constant:
-                    yield count
+def _sample_counts(file: BinaryIO, start: int, end: int, depth: int) -> Iterator[int]:
+    """The sample counts that no table in the file backs, and a 0 for every other box passed on the way."""
+    for kind, at, size in _boxes(file, start, end):
+        if kind in _NESTS and depth:
+            yield from _sample_counts(file, at + 8, min(at + size, end), depth - 1)
+        elif kind in {b"stsz", b"trun"}:
+            file.seek(at + 8)
+            head = file.read(12).ljust(12, b"\0")
+            flags, first, second = struct.unpack(">III", head)
+            yield (second if first else 0) if kind == b"stsz" else (0 if flags & 0xF00 else first)
+        else:
+            yield 0
 
 
 def _missing_matroska(head: bytes, end: int) -> int:

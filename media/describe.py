@@ -53,7 +53,9 @@ def _described(path: Path, container: InputContainer, stream: VideoStream, decod
     shape = (first.width, first.height) if first else (decoder.width, decoder.height)
     turn = orientation(first) if first else (False, False, False)
     if 0 in shape:
-        raise MediaError(f"{path}: nothing in it decodes to a picture (an animated WebP?); convert it to mp4 or png")
+        raise MediaError(
+            f"{path}: no picture in it decodes (animated WebP? above 8192x8192?); convert it to mp4 or png"
+        )
     pixel_format = first.format if first else decoder.format
     return Video(
         path=path,

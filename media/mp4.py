@@ -120,6 +120,7 @@ class Encoder:
             frame.time_base = 1 / self.rate
             self._container.mux(self._stream.encode(frame))
         except _WRITER_ERRORS as error:
+            self._discard()  # a caller that swallows this gets no file with a hole in it
             raise self._failed(error) from error
         self.frames += 1
 
@@ -137,8 +138,8 @@ class Encoder:
             self._discard()
 
     def _finish(self) -> None:
-        assert self._container is not None
-        assert self._stream is not None
+        if self._container is None or self._stream is None:
+            raise MediaError(f"{self.path}: was not written, because an earlier picture failed; start again")
         if not self.frames:
             raise MediaError(f"{self.path}: no picture was written; an MP4 needs one")
         self._container.mux(self._stream.encode(None))
