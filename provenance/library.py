@@ -1,0 +1,155 @@
+"""The one door to c2pa-python. Everything it can answer or raise is turned into plain values here.
+
+Facts about 0.38 that this module absorbs: an error in a stream of ours comes back as "UntrackedPointer"; a missing
+manifest, a remote one and a damaged file are told apart only by class and text; objects do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import c2pa
+
+from provenance.keys import SigningIdentity
+from provenance.trust import Trust
+
+
+class Answer(Enum):
+    """How a read ended."""
+
+    STORE = auto()
+    ABSENT = auto()
+    REMOTE = auto()
+    UNREADABLE = auto()
+
+
+@dataclass(frozen=True)
+class Store:
+    """A manifest store as the library reports it, or why there is none."""
+
+    answer: Answer
+    report: Mapping[str, Any]
+    note: str | None = None
+
+
+class LibraryError(Exception):
+    """The library refused to sign; the two errors are what our streams raised, which it would have hidden."""
+
+    def __init__(self, words: str, target_error: OSError | None, source_error: OSError | None) -> None:
+        super().__init__(words)
+        self.target_error = target_error
+        self.source_error = source_error
+
+
+@dataclass(frozen=True)
+class IngredientStream:
+    """An ingredient ready to be added; a format that the library cannot open is still named."""
+
+    id: str
+    relationship: str
+    mime: str
+    path: Path
+
+
+class Tap:
+    """A file that keeps the first OSError it raised, and otherwise is that file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def read(self, size: int = -1) -> bytes:
+        """Reads up to `size` bytes."""
+        with self._kept():
+            return self._file.read(size)
+
+    def write(self, chunk: bytes) -> int:
+        """Writes the chunk, and returns its length."""
+        with self._kept():
+            return self._file.write(chunk)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Moves, which may flush a buffer and so fail."""
+        with self._kept():
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the file stands."""
+        return self._file.tell()
+
+    def flush(self) -> None:
+        """Hands the buffer to the kernel."""
+        with self._kept():
+            self._file.flush()
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The two ends of a signature, and the format of both."""
+
+    source: Tap
+    target: Tap
+    mime: str
+
+
+def read_store(file: BinaryIO, mime: str, trust: Trust, sidecar: bytes | None = None) -> Store:
+    """The manifest store of an open file, embedded or in a sidecar. Never raises for what the file holds."""
+    try:
+        with c2pa.Context.from_dict(trust.settings()) as context:
+            reader = c2pa.Reader.try_create(mime, file, sidecar, context=context)
+            if reader is None:
+                return Store(Answer.ABSENT, {})
+            with reader:
+                report = json.loads(reader.json())
+    except c2pa.C2paError as error:
+        return _unread(str(error))
+    except (ValueError, RecursionError) as error:  # a report that is no JSON, or nested beyond reason
+        return Store(Answer.UNREADABLE, {}, f"{type(error).__name__}: {error}"[:300])
+    if not isinstance(report, dict) or report.get("active_manifest") not in report.get("manifests", {}):
+        return Store(Answer.UNREADABLE, {}, "the store names no active manifest")
+    return Store(Answer.STORE, report)
+
+
+def _unread(words: str) -> Store:
+    if words.startswith("Remote: must fetch"):
+        return Store(Answer.REMOTE, {}, words[:300])
+    return Store(Answer.UNREADABLE, {}, words[:300])
+
+
+def sign_stream(
+    definition: str, ingredients: Sequence[IngredientStream], identity: SigningIdentity, streams: Streams
+) -> None:
+    """Writes the signed copy of the source into the target; raises LibraryError with what really went wrong."""
+    info = c2pa.C2paSignerInfo(identity.alg, identity.chain_pem, identity.key_pem, identity.tsa_url)
+    try:
+        with (
+            c2pa.Context.from_dict(Trust.of(identity).settings()) as context,
+            c2pa.Signer.from_info(info) as signer,
+            c2pa.Builder(definition, context=context) as builder,
+        ):
+            for ingredient in ingredients:
+                with ingredient.path.open("rb") as file:
+                    builder.add_ingredient(_words(ingredient), ingredient.mime, file)
+            builder.sign(signer, streams.mime, streams.source, streams.target)
+        streams.target.flush()
+    except (c2pa.C2paError, OSError) as error:
+        raise LibraryError(str(error), streams.target.error, streams.source.error) from error
+
+
+def _words(ingredient: IngredientStream) -> str:
+    # The title is a neutral word: a user's own file name may hold a name, and manifests are public.
+    return json.dumps({"title": ingredient.id, "relationship": ingredient.relationship, "label": ingredient.id})

@@ -1,0 +1,76 @@
+"""`read`: the credentials of a file, its whole tree of ingredients judged, and never a byte sent to the network."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from provenance import credentials as c
+from provenance.boxes import trailing_boxes
+from provenance.credentials import Credentials, State, TrailingBox
+from provenance.kinds import FileKind, sniff
+from provenance.library import Answer, Store, read_store
+from provenance.report import credentials_of
+from provenance.trust import Trust
+
+SIDECAR_SUFFIX = ".c2pa"
+_LARGEST_SIDECAR = 64 * 2**20  # bytes; a manifest store is kilobytes, with thumbnails a few megabytes
+
+
+def read(path: Path, trust: Trust) -> Credentials:
+    """The credentials of a file, embedded or in a sidecar (`name.c2pa`) beside it.
+
+    Never raises for what a path leads to or a file holds: whatever could not be looked at is UNREADABLE with a code.
+    A large file is held in memory by the library while its hash is computed (about its own size).
+    """
+    name = str(path)
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would keep us waiting, a folder has no bytes
+            return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_NOT_REGULAR)
+        if path.stat().st_size == 0:
+            return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_EMPTY)
+        kind = sniff(path)
+        if kind is None:
+            return Credentials.without_manifest(name, State.UNREADABLE, c.FORMAT_UNSUPPORTED)
+        return _read_kind(path, kind, trust)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_MISSING, note=error.strerror)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_DENIED, note=str(error))
+
+
+def _read_kind(path: Path, kind: FileKind, trust: Trust) -> Credentials:
+    name = str(path)
+    if kind.fragment:
+        return Credentials.without_manifest(name, State.UNREADABLE, c.FORMAT_FRAGMENT)
+    store = Store(Answer.ABSENT, {})
+    if kind.embeds:
+        with path.open("rb") as file:
+            store = read_store(file, kind.mime, trust)
+    if store.answer is Answer.ABSENT:
+        store = _read_sidecar(path, kind, trust)
+    boxes = trailing_boxes(path) if kind.family == "bmff" else ()
+    return _credentials(name, kind, store, boxes)
+
+
+def _read_sidecar(path: Path, kind: FileKind, trust: Trust) -> Store:
+    sidecar = path.with_suffix(SIDECAR_SUFFIX)
+    if sidecar == path or not sidecar.is_file() or sidecar.stat().st_size > _LARGEST_SIDECAR:
+        return Store(Answer.ABSENT, {})
+    with path.open("rb") as file:
+        return read_store(file, kind.mime, trust, sidecar.read_bytes())
+
+
+def _credentials(name: str, kind: FileKind, store: Store, boxes: tuple[TrailingBox, ...]) -> Credentials:
+    match store.answer:
+        case Answer.STORE:
+            return credentials_of(name, store.report, boxes)
+        case Answer.REMOTE:
+            found = Credentials.without_manifest(name, State.REMOTE, c.MANIFEST_REMOTE, note=store.note)
+        case Answer.UNREADABLE:
+            found = Credentials.without_manifest(name, State.UNREADABLE, c.MANIFEST_UNREADABLE, note=store.note)
+        case Answer.ABSENT:
+            codes = (c.MANIFEST_ABSENT,) if kind.embeds else (c.MANIFEST_ABSENT, c.FORMAT_CANNOT_EMBED)
+            found = Credentials.without_manifest(name, State.ABSENT, *codes)
+    return found.with_trailing(boxes)

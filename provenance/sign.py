@@ -1,0 +1,212 @@
+"""`publish`: the one function through which every file leaves Assay.
+
+It writes into a hidden file beside the target, reads that back as a stranger would, and only then gives it its name.
+Whatever goes wrong, the target is as it was, the source is never touched, and nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from provenance.credentials import Credentials, State
+from provenance.errors import (
+    DiskFull,
+    LaunderingRefused,
+    SameFile,
+    SigningError,
+    SourceChanged,
+    SourceTampered,
+    SourceUnreadable,
+    TargetUnwritable,
+    UnsupportedKind,
+    VerificationFailed,
+)
+from provenance.keys import SigningIdentity
+from provenance.kinds import FileKind, sniff, suffix_contradicts
+from provenance.library import IngredientStream, LibraryError, Streams, Tap, sign_stream
+from provenance.manifest import Manifest, Relationship
+from provenance.reader import read
+from provenance.staging import StagedFile
+from provenance.trust import Trust
+
+_MANIFEST_ROOM = 2**20  # bytes kept free beside a copy of the source: a manifest with its certificates is kilobytes
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CHUNK = 2**20
+
+
+def publish(
+    source: Path,
+    destination: Path,
+    manifest: Manifest,
+    identity: SigningIdentity,
+    *,
+    trust: Trust | None = None,
+    source_sha256: str | None = None,
+) -> Credentials:
+    """Signs `source` into `destination`, and returns the credentials that were read back from it.
+
+    `trust` adds to the identity's own root, for the manifests that ingredients carry. `source_sha256` is the hash of
+    the file that was judged, where the caller knows it: what was judged is what leaves.
+    Raises the SigningError that names the fault; see `provenance.errors` for each. An existing target is replaced.
+    """
+    identity.ensure_usable()
+    manifest = Manifest(json.loads(json.dumps(manifest.definition)), manifest.ingredients)  # as signed, so validated
+    kind = _source_kind(source)
+    _ensure_target(destination, source, manifest, kind)
+    trust = Trust.of(identity) + (trust or Trust())
+    _ensure_history(source, manifest, trust)
+    order = _Order(source, json.dumps(manifest.definition), _ingredients(source, manifest), identity, kind.mime)
+    before = _digest(source)
+    if source_sha256 is not None and before != source_sha256:
+        raise SourceChanged(f"{source} is not the file that was judged (sha256 {before}, judged {source_sha256})")
+    try:
+        with StagedFile(destination.parent) as staged:
+            _sign(order, staged)
+            staged.seal()
+            if _digest(source) != before:
+                raise SourceChanged(f"{source} changed while it was being signed")
+            found = _verified(staged.path, destination, manifest, trust)
+            staged.commit(destination)
+    except OSError as error:  # the source's and the inputs' own are named where they are opened
+        raise _of_target(error, destination) from error
+    return replace(found, path=str(destination))
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Everything that a signature needs, looked at beforehand."""
+
+    source: Path
+    definition: str
+    ingredients: tuple[IngredientStream, ...]
+    identity: SigningIdentity
+    mime: str
+
+
+def _source_kind(source: Path) -> FileKind:
+    try:
+        if not source.is_file():
+            raise SourceUnreadable(f"{source} is not a regular file" if source.exists() else f"{source} does not exist")
+        kind = sniff(source)
+    except OSError as error:
+        raise SourceUnreadable(f"{source}: {error.strerror}") from error
+    if kind is None:
+        raise UnsupportedKind(f"{source}: its content is of no format that Assay knows")
+    if not kind.embeds:
+        raise UnsupportedKind(f"{source}: {kind.mime} cannot carry a manifest")
+    return kind
+
+
+def _ensure_target(destination: Path, source: Path, manifest: Manifest, kind: FileKind) -> None:
+    """Raises for every fault of the target that can be seen before a byte is written."""
+    folder = destination.parent
+    if not folder.is_dir():
+        raise TargetUnwritable(f"{folder} is not a folder")
+    if destination.is_dir():
+        raise TargetUnwritable(f"{destination} is a folder")
+    for original in (source, *(each.path for each in manifest.ingredients if each.path)):
+        if destination.exists() and original.exists() and os.path.samefile(original, destination):
+            raise SameFile(f"{destination} is {original}, which must not be touched")
+    if not _may_write(folder):
+        raise TargetUnwritable(f"{folder} cannot be written to")
+    if destination.exists() and not _may_write(destination):
+        raise TargetUnwritable(f"{destination} exists and is read-only")
+    if suffix_contradicts(destination, kind):
+        raise UnsupportedKind(f"{destination}: the content is {kind.mime}", "name the output after its content")
+    needed = source.stat().st_size + _MANIFEST_ROOM
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFull(f"{folder}: {needed:,} bytes are needed, {free:,} are free")
+
+
+def _may_write(path: Path) -> bool:
+    """By the rights this process acts with, which are not always those it was started with."""
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _ensure_history(source: Path, manifest: Manifest, trust: Trust) -> None:
+    """Raises where a signature would drop the manifest of a file, or vouch for a broken one."""
+    found = read(source, trust)
+    if found.state is State.UNREADABLE:
+        raise SourceUnreadable(f"{source}: {', '.join(found.codes)} {found.note or ''}".rstrip())
+    if found.state is State.REMOTE:
+        raise LaunderingRefused(f"{source}: its manifest is on the network", "embed the manifest first, then sign")
+    if found.state is not State.ABSENT and not manifest.opens_source:
+        raise LaunderingRefused(f"{source} carries a manifest ({found.state}), which this one would drop")
+    if manifest.opens_source:
+        _ensure_untampered(source, found)
+    for ingredient in manifest.ingredients:
+        if ingredient.path is not None and ingredient.relationship is not Relationship.INPUT:
+            _ensure_untampered(ingredient.path, read(ingredient.path, trust))
+
+
+def _ensure_untampered(path: Path, found: Credentials) -> None:
+    """Raises where a parent does not hold. One whose certificate merely expired is taken, and readers are told."""
+    if found.tampered:
+        raise SourceTampered(f"{path}: its credentials are invalid ({', '.join(found.codes)})")
+    if found.state in (State.UNREADABLE, State.REMOTE):
+        raise SourceUnreadable(f"{path}: its credentials cannot be read ({', '.join(found.codes)})")
+
+
+def _ingredients(source: Path, manifest: Manifest) -> tuple[IngredientStream, ...]:
+    streams = []
+    for each in manifest.ingredients:
+        path = each.path or source
+        try:
+            kind = sniff(path)
+        except OSError as error:
+            raise SourceUnreadable(f"{path}: {error.strerror}") from error
+        mime = kind.mime if kind else "application/octet-stream"
+        streams.append(IngredientStream(each.id, each.relationship.value, mime, path))
+    return tuple(streams)
+
+
+def _sign(order: _Order, staged: StagedFile) -> None:
+    target = Tap(staged.file)
+    try:
+        file = order.source.open("rb")
+    except OSError as error:
+        raise SourceUnreadable(f"{order.source}: {error.strerror}") from error
+    with file:
+        try:
+            sign_stream(order.definition, order.ingredients, order.identity, Streams(Tap(file), target, order.mime))
+        except LibraryError as error:
+            if error.target_error is not None:
+                raise error.target_error from error
+            if error.source_error is not None:
+                raise SourceUnreadable(f"{order.source}: {error.source_error.strerror}") from error
+            raise SigningError(f"{order.source}: the C2PA library refused it ({error})") from error
+
+
+def _verified(staged: Path, destination: Path, manifest: Manifest, trust: Trust) -> Credentials:
+    """Reads the staged file back; raises VerificationFailed unless it is trusted and says what it was meant to say."""
+    found = read(staged, trust)
+    if found.claim_state is not State.TRUSTED or found.state not in (State.TRUSTED, State.VALID):
+        reasons = ", ".join(found.codes) or found.note or "no reason given"
+        raise VerificationFailed(f"{destination}: what was signed reads back as {found.state} ({reasons})")
+    if found.decision != manifest.decision:
+        raise VerificationFailed(f"{destination}: the decision that reads back is not the one that was written")
+    return found
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise SourceUnreadable(f"{path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _of_target(error: OSError, destination: Path) -> SigningError:
+    if error.errno in _FULL:
+        return DiskFull(f"{destination}: {error.strerror}")
+    return TargetUnwritable(f"{destination}: {error.strerror or error}")

@@ -1,0 +1,134 @@
+"""Nothing half-written is ever seen under a final name, whatever kills the process, and orphans are swept up."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from provenance import DevelopmentKeys, State, Trust, read, sweep
+from provenance.staging import PREFIX, SUFFIX, StagedFile
+
+SIGNER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from provenance import DevelopmentKeys, GateRecord, Kind, Origin, SourceType, build_manifest, publish, sweep
+from safety import Action, Decision, Stage
+
+source, keys, out = map(Path, sys.argv[1:4])
+identity = DevelopmentKeys.load_or_create(keys).identity
+allowed = Decision("dec_1", Stage.FRAME, Action.ALLOW, {"id": "p", "version": "1", "digest": "d"}, ())
+origin = Origin(Kind.TEXT_TO_VIDEO, "toy", "1", datetime.now(UTC), SourceType.TRAINED)
+manifest = build_manifest(origin, GateRecord.of([allowed], ()), "clip")
+sweep(out)
+print("ready", flush=True)
+for number in range(20):
+    target = out / f"{number}.mp4"
+    if not target.exists():
+        publish(source, target, manifest, identity)
+        print(target.name, flush=True)
+"""
+
+
+def _kill_loop(rounds: int, video: Path, keys: DevelopmentKeys, tmp_path: Path) -> None:
+    """Signs 20 files again and again, is killed at random moments, and then runs to its end."""
+    out = tmp_path / "out"
+    out.mkdir()
+    command = [sys.executable, "-c", SIGNER, str(video), str(keys.folder), str(out)]
+    trust = Trust.of(keys.identity)
+    chance = random.Random(11)
+    said: list[str] = []
+    for _ in range(rounds):
+        for path in out.glob("*.mp4"):
+            if chance.random() < 0.5:  # so that there is work in every round
+                path.unlink()
+                said = [name for name in said if name != path.name]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(chance.random() * 0.15)
+        os.kill(child.pid, signal.SIGKILL)
+        said += child.communicate()[0].split()
+        for path in out.iterdir():
+            if not (path.name.startswith(PREFIX) and path.name.endswith(SUFFIX)):
+                assert read(path, trust).state is State.TRUSTED, path.name
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    said += done.stdout.split()[1:]
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"{number}.mp4" for number in range(20))
+    assert {read(path, trust).state for path in out.iterdir()} == {State.TRUSTED}
+    assert len(said) == len(set(said)), "a file was signed twice"
+
+
+def test_a_killed_signer_leaves_nothing_half_signed(video: Path, keys: DevelopmentKeys, tmp_path: Path) -> None:
+    """After SIGKILL at random moments every file under a final name verifies, and the next start sweeps the rest."""
+    _kill_loop(10, video, keys, tmp_path)
+
+
+@pytest.mark.full
+def test_a_hundred_kills_leave_nothing_half_signed(video: Path, keys: DevelopmentKeys, tmp_path: Path) -> None:
+    """The same, a hundred times."""
+    _kill_loop(100, video, keys, tmp_path)
+
+
+def test_a_staged_file_is_hidden_and_private_until_it_is_whole(folder: Path) -> None:
+    """Before commit there is one hidden 0600 file; after it, one file under its name; after an error, none."""
+    with StagedFile(folder) as staged:
+        staged.file.write(b"half")
+        (only,) = folder.iterdir()
+        assert only.name.startswith(".")
+        assert only.stat().st_mode & 0o777 == 0o600
+        staged.seal()
+        staged.commit(folder / "whole")
+    assert [path.name for path in folder.iterdir()] == ["whole"]
+    with pytest.raises(KeyboardInterrupt), StagedFile(folder):
+        raise KeyboardInterrupt
+    assert [path.name for path in folder.iterdir()] == ["whole"]
+
+
+def test_the_sweep_takes_orphans_and_spares_the_living(tmp_path: Path) -> None:
+    """A staged file of a living process, and every other file, survive a sweep; an orphan does not."""
+    orphan = tmp_path / f"{PREFIX}dead{SUFFIX}"
+    orphan.write_bytes(b"half")
+    (tmp_path / ".assay-note").write_bytes(b"not ours to take")
+    (tmp_path / "video.mp4.partial").write_bytes(b"somebody's download")
+    with StagedFile(tmp_path) as staged:
+        assert sweep(tmp_path) == (orphan,)
+        assert staged.path.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".assay-note", "video.mp4.partial"]
+    assert sweep(tmp_path) == ()
+
+
+def test_the_sweep_does_not_follow_links_or_open_pipes(tmp_path: Path) -> None:
+    """A link or a pipe that is named like a staged file neither leads the sweep elsewhere nor makes it wait."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"x")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / f"{PREFIX}link{SUFFIX}").symlink_to(precious)
+    os.mkfifo(folder / f"{PREFIX}pipe{SUFFIX}")
+    assert sweep(folder) == ()
+    assert precious.exists()
+
+
+def test_a_sweep_between_creating_and_locking_is_survived(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a sweep takes a file in the instant before it is locked, another one is made."""
+    real, taken = os.open, []
+
+    def swept(path: Path, *given: int) -> int:
+        descriptor = real(path, *given)
+        if not taken:
+            os.unlink(path)
+            taken.append(path)
+        return descriptor
+
+    monkeypatch.setattr("provenance.staging.os.open", swept)
+    with StagedFile(folder) as staged:
+        assert staged.path.exists()
+        assert staged.path not in taken
