@@ -134,11 +134,11 @@ def sign_stream(
     definition: str, ingredients: Sequence[IngredientStream], identity: SigningIdentity, streams: Streams
 ) -> None:
     """Writes the signed copy of the source into the target; raises LibraryError with what really went wrong."""
-    info = c2pa.C2paSignerInfo(identity.alg, identity.chain_pem, identity.key_pem, identity.tsa_url)
+    signer_parts = c2pa.C2paSignerInfo(identity.alg, identity.chain_pem, identity.key_pem, identity.tsa_url)
     try:
         with (
             c2pa.Context.from_dict(Trust.of(identity).settings()) as context,
-            c2pa.Signer.from_info(info) as signer,
+            c2pa.Signer.from_info(signer_parts) as signer,
             c2pa.Builder(definition, context=context) as builder,
         ):
             for ingredient in ingredients:

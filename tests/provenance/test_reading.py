@@ -6,8 +6,10 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import c2pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
-import provenance.report
+import provenance.reader
 from provenance import Credentials, Kind, Manifest, SigningIdentity, State, Trust, publish, read
 from provenance.report import credentials_of
 
@@ -40,6 +42,34 @@ def test_one_flipped_bit_of_the_picture_is_invalid(
     assert found.decision is None
     assert found.tampered
     assert found.signer is not None
+
+
+def test_every_byte_of_media_is_covered(signed: Path, tmp_path: Path, trust: Trust) -> None:
+    """A change anywhere in the pictures or their index is noticed; only ftyp and the manifest's own box have gaps."""
+    content = signed.read_bytes()
+    start = len(content) - sum(map(len, content.partition(b"free")[1:]))  # what follows the manifest's box
+    assert content.find(b"mdat") > start
+    assert content.find(b"moov") > start
+    for at in range(start, len(content), 11):
+        changed = bytearray(content)
+        changed[at] ^= 0x10
+        (tmp_path / "a.mp4").write_bytes(changed)
+        assert read(tmp_path / "a.mp4", trust).state in (State.INVALID, State.UNREADABLE), at
+
+
+def test_an_expired_signature_is_invalid_but_not_tampered(
+    video: Path, tmp_path: Path, authority: Any, manifest: Callable[..., Manifest]
+) -> None:
+    """Without a time-stamp a file turns INVALID when its certificate expires, and is told apart from a changed one."""
+    chain, key = authority.leaf(start=timedelta(minutes=-5), days=(5 * 60 + 3) / 86_400)
+    identity = SigningIdentity.from_bytes(chain, key, "es256", authority.pem)
+    assert publish(video, tmp_path / "a.mp4", manifest(), identity).state is State.TRUSTED
+    time.sleep(max(0.0, (identity.not_after - datetime.now(UTC)).total_seconds()) + 1.1)
+    found = read(tmp_path / "a.mp4", Trust.of(identity))
+    assert (found.state, found.tampered) == (State.INVALID, False)
+    assert "signingCredential.expired" in found.codes
+    with pytest.raises(provenance.CertificateExpired):
+        publish(video, tmp_path / "b.mp4", manifest(), identity)
 
 
 def test_a_changed_decision_is_invalid(signed: Path, tmp_path: Path, trust: Trust) -> None:
