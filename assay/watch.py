@@ -49,7 +49,7 @@ def stage(watch: Watch, name: str) -> Iterator[None]:
     try:
         yield
     except AssayError as error:
-        if isinstance(error, UsageError) or type(error).__module__.startswith("provenance"):
+        if isinstance(error, UsageError) or name == "provenance":
             error.stage = name  # type: ignore[attr-defined]
             raise
         raise StageFailed(name, error) from error

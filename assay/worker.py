@@ -61,7 +61,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
         return error.failure.exit_code
     if isinstance(error, UsageError):
         return ExitCode.USAGE
-    if type(error).__module__.startswith("provenance") and isinstance(error, AssayError):
+    if any(kind.__name__ == "SigningError" for kind in type(error).__mro__):  # by name: importing it costs 0.3 s
         return ExitCode.SIGNING
     return ExitCode.UNDECIDED
 

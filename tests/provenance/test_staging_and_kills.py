@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -77,8 +78,38 @@ def test_a_hundred_kills_leave_nothing_half_signed(video: Path, keys: Developmen
     _kill_loop(100, video, keys, tmp_path)
 
 
+@pytest.fixture
+def without_nameless_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without O_TMPFILE, as network file systems are."""
+    real = os.open
+
+    def refuse(path: Path, flags: int, *given: int, **named: int) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "not here")
+        return real(path, flags, *given, **named)
+
+    monkeypatch.setattr("provenance.staging.os.open", refuse)
+
+
+def test_a_staged_file_has_no_name_until_it_is_whole(folder: Path) -> None:
+    """Before commit the folder lists nothing; after it, one file, old content replaced; after an error, no other."""
+    (folder / "whole").write_bytes(b"old")
+    for content in (b"new", b"newer"):
+        with StagedFile(folder) as staged:
+            staged.file.write(content)
+            assert [path.name for path in folder.iterdir()] == ["whole"]
+            staged.seal()
+            assert staged.path.read_bytes() == content
+            staged.commit(folder / "whole")
+        assert (folder / "whole").read_bytes() == content
+    with pytest.raises(KeyboardInterrupt), StagedFile(folder):
+        raise KeyboardInterrupt
+    assert [path.name for path in folder.iterdir()] == ["whole"]
+
+
+@pytest.mark.usefixtures("without_nameless_files")
 def test_a_staged_file_is_hidden_and_private_until_it_is_whole(folder: Path) -> None:
-    """Before commit there is one hidden 0600 file; after it, one file under its name; after an error, none."""
+    """Where every file needs a name: one hidden 0600 file before commit, one whole file after, none after an error."""
     with StagedFile(folder) as staged:
         staged.file.write(b"half")
         (only,) = folder.iterdir()
@@ -92,6 +123,7 @@ def test_a_staged_file_is_hidden_and_private_until_it_is_whole(folder: Path) -> 
     assert [path.name for path in folder.iterdir()] == ["whole"]
 
 
+@pytest.mark.usefixtures("without_nameless_files")
 def test_the_sweep_takes_orphans_and_spares_the_living(tmp_path: Path) -> None:
     """A staged file of a living process, and every other file, survive a sweep; an orphan does not."""
     orphan = tmp_path / f"{PREFIX}dead{SUFFIX}"
@@ -121,8 +153,10 @@ def test_a_sweep_between_creating_and_locking_is_survived(folder: Path, monkeypa
     """Where a sweep takes a file in the instant before it is locked, another one is made."""
     real, taken = os.open, []
 
-    def swept(path: Path, *given: int) -> int:
-        descriptor = real(path, *given)
+    def swept(path: Path, flags: int, *given: int) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "not here")
+        descriptor = real(path, flags, *given)
         if not taken:
             os.unlink(path)
             taken.append(path)
