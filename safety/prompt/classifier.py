@@ -1,0 +1,179 @@
+"""The embedded prompt classifier: gazetteer, lexicon, a linear model and the rule on minors, in one.
+
+Each category gets one score: the strongest of its judges over all views of the text. Where a language was not measured,
+a category that is learned is "could not look", unless a listed word was found: a find counts in any language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.abc import Traversable
+
+import numpy as np
+
+from safety.errors import ModelUnavailable
+from safety.prompt import gazetteer as names
+from safety.prompt import minors
+from safety.prompt.calibration import Calibration
+from safety.prompt.gazetteer import Gazetteer, Named
+from safety.prompt.language import UNKNOWN, Language
+from safety.prompt.lexicon import Lexicon
+from safety.prompt.linear import LinearModel, features, windows
+from safety.prompt.phrases import Key
+from safety.prompt.reading import Reader, Reading, ReadView
+from safety.score import Absence, Item, Score, Where
+
+LEARNED = ("violence/graphic", "sexual", "hate", "self-harm", "illicit", "deception")
+MINORS = "sexual/minors"
+
+_FOUND = 0.5  # a listed word that says this much counts whatever the language
+_SHOWN = 0.05  # below, there is no evidence worth a span
+_QUOTE_MAX = 200  # characters of the user's text that a score quotes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one judge found: a value, the evidence in a key, and words for people."""
+
+    value: float
+    key: Key | None = None
+    start: int = 0
+    end: int = 0
+    by: str = ""
+
+
+_NOTHING = Finding(0.0)
+
+
+class EmbeddedPromptClassifier:
+    """Scores a text in eleven categories; no download, no torch. Implements `safety.PromptClassifier`.
+
+    Thresholds: 0.5 asks for review, 0.8 blocks, in every category; `sexual/minors` has none: any value above 0 blocks.
+    """
+
+    name = "embedded-prompt"
+    version = "1"
+    categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
+
+    def __init__(self, weights: Traversable | None = None, gazetteer: Traversable | None = None) -> None:
+        """Loads the shipped weights and gazetteer, or those of other folders.
+
+        Raises ModelUnavailable where a file is missing or a hash differs, PolicyError where a list cannot be read.
+        """
+        folder = weights or resources.files("safety.prompt") / "weights"
+        calibration, common = _read(folder / "calibration.json"), _read(folder / "words.txt")
+        self._calibration = Calibration.parse(calibration, "calibration.json")
+        self._model = LinearModel.load(folder / "linear.safetensors", self._calibration.weights_sha256)
+        lexicon, listed = Lexicon.load(), Gazetteer.load(gazetteer)
+        self._reader = Reader(lexicon, listed, frozenset(common.decode().split()))
+        parts = [
+            calibration,
+            self._calibration.weights_sha256.encode(),
+            common,
+            lexicon.sha256.encode(),
+            listed.sha256.encode(),
+        ]
+        self.weights_sha256: str | None = hashlib.sha256(
+            b"".join(hashlib.sha256(part).digest() for part in parts)
+        ).hexdigest()
+        self.runtime: str | None = f"numpy {np.__version__}"
+        self.gazetteer_version = listed.version
+
+    def score(self, item: Item, text: str) -> list[Score]:
+        """One score for each of `categories`, in their order."""
+        reading = self._reader.read(text)
+        learned = {category: _NOTHING for category in LEARNED}
+        named = {category: _NOTHING for category in names.CATEGORIES}
+        for view in reading.views:
+            for category, signal in view.signals.items():
+                hit = signal.strongest
+                _keep(learned, category, Finding(signal.value, view.key, hit.start, hit.end, "listed words"))
+            for name in view.names:
+                by = _named_by(name)
+                _keep(named, name.entry.group.category, Finding(name.value, view.key, name.hit.start, name.hit.end, by))
+        certain = dict(learned)
+        if reading.language.measured:
+            for view in _judged(reading):
+                for category, finding in self._judge(view).items():
+                    _keep(learned, category, finding)
+        minor = _minors(reading, learned["sexual"])
+        source = f"{self.name}@{self.version}"
+        scores = [self._learned(item, source, reading, c, learned[c], certain[c]) for c in LEARNED]
+        scores.append(self._learned(item, source, reading, MINORS, minor, minor))
+        scores += [_scored(item, category, source, reading, finding) for category, finding in named.items()]
+        return scores
+
+    def _judge(self, view: ReadView) -> dict[str, Finding]:
+        """The calibrated values of the linear model for one view, each from the window where it is largest."""
+        best: dict[str, Finding] = {}
+        masked = view.masked
+        for start, end in windows(masked):
+            piece = masked[start:end]
+            found = features(piece)
+            if not len(found.buckets):
+                continue
+            logits = self._model.logits(found)
+            for column, category in enumerate(self._model.categories):
+                value = self._calibration.categories[category].value(float(logits[column]))
+                if value > best.get(category, _NOTHING).value:
+                    first, last = self._model.strongest(found, column, piece) if value >= _SHOWN else (0, 0)
+                    best[category] = Finding(value, view.key, start + first, start + last, "learned model")
+        return best
+
+    def _learned(
+        self, item: Item, source: str, reading: Reading, category: str, finding: Finding, certain: Finding
+    ) -> Score:
+        if reading.language.measured or certain.value >= _FOUND or (category == MINORS and finding.value > 0.0):
+            return _scored(item, category, source, reading, finding)
+        return Score.absent(item, category, source, Absence.UNSUPPORTED, _gate_note(reading.language))
+
+
+def _read(file: Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelUnavailable(f"{file}: cannot be read ({error}); reinstall Assay") from error
+
+
+def _named_by(name: Named) -> str:
+    """The kind of a name, and the name in full where the text has it in another form."""
+    kind = name.entry.group.kind
+    in_full = name.entry.group.category == "likeness/public-figure" or not name.hit.phrase.isascii()
+    return f"{kind}: {name.entry.name}" if in_full else kind
+
+
+def _judged(reading: Reading) -> Sequence[ReadView]:
+    """The views that the learned model judges: what the user wrote, and what is left when disguises are undone."""
+    return reading.views[-1:] if len(reading.views) == 1 else (reading.views[0], reading.views[-1])
+
+
+def _keep(best: dict[str, Finding], category: str, finding: Finding) -> None:
+    if finding.value > best[category].value:
+        best[category] = finding
+
+
+def _minors(reading: Reading, sexual: Finding) -> Finding:
+    """The rule on minors over the final view; the sexual signal is the best of all views."""
+    view = reading.views[-1]
+    cue = minors.minor_cue(view.key, view.hits)
+    level = minors.sexual_level(sexual.value, 0.0, view.hits)
+    value = minors.conjunction(level, cue.level, cue.adult_context)
+    return Finding(value, view.key, cue.start, cue.end, "sexual signal and a cue of a minor") if value else _NOTHING
+
+
+def _scored(item: Item, category: str, source: str, reading: Reading, finding: Finding) -> Score:
+    if finding.key is None or finding.value < _SHOWN or finding.end <= finding.start:
+        return Score(item, category, source, finding.value)
+    start, end = finding.key.span(finding.start, finding.end)
+    quote = reading.text[start : min(end, start + _QUOTE_MAX)].encode("utf-8", "replace").decode()
+    note = finding.by + (f"; disguised: {', '.join(reading.tampering)}" if reading.tampering else "")
+    return Score(item, category, source, finding.value, where=Where(span=(start, end), text=quote), note=note)
+
+
+def _gate_note(language: Language) -> str:
+    if language.code == UNKNOWN:
+        return "no language that was recognised; measured: en"
+    return f"language {language.code}: not measured; measured: en"

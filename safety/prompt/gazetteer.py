@@ -1,0 +1,209 @@
+"""Names of known people, characters, brands and artists, from the versioned files in `policies/gazetteer/`.
+
+A name counts by itself, or, where it is also a word (venus, apple, prince), only beside a cue of its group. Longer
+innocent phrases (amazon rainforest) and contexts of the group (shot on ...) take a hit away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.abc import Traversable
+from typing import Any
+
+import yaml
+
+from safety.errors import PolicyError
+from safety.prompt import folds
+from safety.prompt.phrases import Hit, Key, phrase_key
+
+CATEGORIES = ("likeness/public-figure", "ip/character", "ip/logo", "ip/style")
+NAMED = 0.95  # an unambiguous name
+NAMED_BY_CONTEXT = 0.9  # an ambiguous name beside a cue
+AMBIGUOUS = 0.3  # an ambiguous name alone
+ALLOWED_CONTEXT = 0.1  # a name in a context that the group allows
+
+_WINDOW = 4  # words on each side that a cue may stand in, unless the group says otherwise
+_SQUASHED_MIN = 8  # letters; names this long are also found written without spaces
+_FIELDS = {"id", "version", "category", "allowed", "groups"}
+_GROUP_FIELDS = {"kind", "window", "cues", "allow_before", "allow_after", "entries", "ambiguous"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries of one kind, and the contexts that make or unmake a hit. All phrases are in key form."""
+
+    category: str
+    kind: str
+    cues: frozenset[str]
+    window: int
+    allow_before: tuple[str, ...]
+    allow_after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name with its aliases as people write them."""
+
+    name: str
+    aliases: tuple[str, ...]
+    ambiguous: bool
+    group: Group
+
+
+@dataclass(frozen=True)
+class Named:
+    """A hit that stands: what was named, where, how much it counts."""
+
+    entry: Entry
+    hit: Hit
+    value: float
+
+
+class Allowed:
+    """What a phrase stands for that takes away the hits it covers."""
+
+
+def fold_phrase(text: str) -> str:
+    """A phrase as it appears in the key of the view `plain`."""
+    return phrase_key("".join(folds.plain(cluster) for cluster in _with_marks(text)))
+
+
+def _with_marks(text: str) -> Iterator[str]:
+    cluster = ""
+    for char in text:
+        if cluster and not folds.is_mark(char):
+            yield cluster
+            cluster = ""
+        cluster += char
+    if cluster:
+        yield cluster
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """All entries of the files that were read, and phrases that are no names. `sha256` is over the files."""
+
+    version: str
+    sha256: str
+    entries: tuple[Entry, ...]
+    allowed: tuple[str, ...]
+
+    @classmethod
+    def load(cls, folder: Traversable | None = None) -> Gazetteer:
+        """Reads every `*.yaml` of a folder, by default those shipped; raises PolicyError naming file and field."""
+        folder = folder or resources.files("policies") / "gazetteer"
+        files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+        if not files:
+            raise PolicyError(
+                f"{folder}: no gazetteer files (*.yaml); reinstall Assay or point to a folder that has some"
+            )
+        entries: list[Entry] = []
+        allowed: list[str] = []
+        versions: list[str] = []
+        digest = hashlib.sha256()
+        for file in files:
+            raw = file.read_bytes()
+            digest.update(file.name.encode() + b"\0" + hashlib.sha256(raw).digest())
+            document = _document(file.name, raw)
+            versions.append(f"{document['id']}@{document['version']}")
+            allowed += [fold_phrase(phrase) for phrase in document.get("allowed") or ()]
+            entries += _entries(file.name, document)
+        return cls(",".join(versions), digest.hexdigest(), tuple(entries), tuple(allowed))
+
+    def phrases(self) -> Iterator[tuple[str, Entry | Allowed]]:
+        """Every phrase in key form with what it stands for."""
+        for entry in self.entries:
+            seen: set[str] = set()
+            for alias in entry.aliases:
+                phrase = fold_phrase(alias)
+                squashed = phrase.replace(" ", "")
+                seen.add(phrase)
+                if " " in phrase and len(squashed) >= _SQUASHED_MIN and squashed.isascii():
+                    seen.add(squashed)
+                if phrase.endswith(" s") and phrase.isascii():  # McDonald's, mcdonalds
+                    seen.add(phrase[:-2] + "s")
+            yield from ((phrase, entry) for phrase in sorted(seen))
+        yield from ((phrase, Allowed()) for phrase in self.allowed)
+
+
+def names_in(key: Key, hits: Sequence[Hit]) -> list[Named]:
+    """The names that stand among the hits of a text, longest first, after contexts were weighed."""
+    mine = [hit for hit in hits if isinstance(hit.meaning, (Entry, Allowed))]
+    named = []
+    for hit in mine:
+        if isinstance(hit.meaning, Entry) and not any(_covers(other, hit) for other in mine):
+            named.append(Named(hit.meaning, hit, _value(key.text, hit, hit.meaning)))
+    return sorted(named, key=lambda n: (-n.value, n.hit.start - n.hit.end, n.hit.start))
+
+
+def _covers(other: Hit, hit: Hit) -> bool:
+    same_kind = isinstance(other.meaning, Allowed) or other.meaning.group.category == hit.meaning.group.category
+    if isinstance(other.meaning, Allowed) and (other.start, other.end) == (hit.start, hit.end):
+        return True
+    return same_kind and hit.within(other)
+
+
+def _value(text: str, hit: Hit, entry: Entry) -> float:
+    before = text[max(0, hit.start - 80) : hit.start].rstrip(" ")
+    after = text[hit.end : hit.end + 80].lstrip(" ")
+    group = entry.group
+    if any(before == phrase or before.endswith((" " + phrase, ";" + phrase)) for phrase in group.allow_before):
+        return ALLOWED_CONTEXT
+    if any(after == phrase or after.startswith((phrase + " ", phrase + ";")) for phrase in group.allow_after):
+        return ALLOWED_CONTEXT
+    if not entry.ambiguous:
+        return NAMED
+    left, right = before.replace(";", " ").split(), after.replace(";", " ").split()
+    around = [*left[-group.window :], "|", *right[: group.window]]
+    context = f" {' '.join(around)} "
+    return NAMED_BY_CONTEXT if any(f" {cue} " in context for cue in group.cues) else AMBIGUOUS
+
+
+def _document(name: str, raw: bytes) -> Mapping[str, Any]:
+    try:
+        document = yaml.load(raw, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe loaders
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{name}: not YAML: {error}") from error
+    if not isinstance(document, dict) or not {"id", "version", "category", "groups"} <= set(document):
+        raise PolicyError(f"{name}: a gazetteer needs id, version, category and groups")
+    if unknown := set(document) - _FIELDS:
+        raise PolicyError(f"{name}: unknown fields: {', '.join(sorted(unknown))}")
+    if document["category"] not in CATEGORIES:
+        raise PolicyError(f"{name}: category {document['category']!r} is none of {', '.join(CATEGORIES)}")
+    return document
+
+
+def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
+    for index, raw in enumerate(document["groups"]):
+        place = f"{name}: groups.{index}"
+        if not isinstance(raw, dict) or "kind" not in raw or not set(raw) <= _GROUP_FIELDS:
+            raise PolicyError(f"{place}: a group has the fields {', '.join(sorted(_GROUP_FIELDS))}, kind at least")
+        group = Group(
+            document["category"],
+            raw["kind"],
+            frozenset(_folded(raw.get("cues"), place)),
+            int(raw.get("window", _WINDOW)),
+            tuple(_folded(raw.get("allow_before"), place)),
+            tuple(_folded(raw.get("allow_after"), place)),
+        )
+        for field in ("entries", "ambiguous"):
+            for line in _strings(raw.get(field), f"{place}.{field}"):
+                aliases = tuple(alias.strip() for alias in line.split(";") if alias.strip())
+                if not aliases or not all(fold_phrase(alias) for alias in aliases):
+                    raise PolicyError(f"{place}.{field}: {line!r} has a name without letters")
+                yield Entry(aliases[0], aliases, field == "ambiguous", group)
+
+
+def _folded(some: object, place: str) -> Iterable[str]:
+    return (fold_phrase(phrase) for phrase in _strings(some, place))
+
+
+def _strings(some: object, place: str) -> list[str]:
+    if some is None:
+        return []
+    if not isinstance(some, list) or not all(isinstance(item, (str, int, float)) for item in some):
+        raise PolicyError(f"{place}: must be a list of names")
+    return [str(item) for item in some]
