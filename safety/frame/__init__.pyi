@@ -1,6 +1,7 @@
 from .canary import CanaryClassifier as CanaryClassifier
 from .engine import examine_image as examine_image, examine_video as examine_video
 from .gate import Bound as Bound
+from .nudenet import NudenetClassifier as NudenetClassifier
 from .ocr import OcrClassifier as OcrClassifier
 from .reader import Line as Line, TextReader as TextReader
 from .walk import Coverage as Coverage, FrameCounts as FrameCounts, FrameExamination as FrameExamination

@@ -1,0 +1,130 @@
+"""Category `sexual` from the nudenet detector: optional, for its code and model are AGPL-3.0; the core never needs it.
+
+Only the bytes of its model are used; pictures are prepared and boxes decoded here, in arrays. Exposed genitalia, anus,
+buttocks and female breasts count; faces, feet, armpits, bellies, male chests and covered parts do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from media import Frame
+from safety.errors import ModelUnavailable
+from safety.score import Where
+from safety.stages import FrameScore
+
+_MODEL = "320n.onnx"
+_INPUT = 320  # pixels a side
+# Columns of the model's output after the box (x, y, width, height), in the order of the package's own list.
+_CLASSES = (
+    "FEMALE_GENITALIA_COVERED", "FACE_FEMALE", "BUTTOCKS_EXPOSED", "FEMALE_BREAST_EXPOSED", "FEMALE_GENITALIA_EXPOSED",
+    "MALE_BREAST_EXPOSED", "ANUS_EXPOSED", "FEET_EXPOSED", "BELLY_COVERED", "FEET_COVERED", "ARMPITS_COVERED",
+    "ARMPITS_EXPOSED", "FACE_MALE", "BELLY_EXPOSED", "MALE_GENITALIA_EXPOSED", "ANUS_COVERED", "FEMALE_BREAST_COVERED",
+    "BUTTOCKS_COVERED",
+)  # fmt: skip
+COUNTED = (
+    "BUTTOCKS_EXPOSED", "FEMALE_BREAST_EXPOSED", "FEMALE_GENITALIA_EXPOSED", "ANUS_EXPOSED", "MALE_GENITALIA_EXPOSED",
+)  # fmt: skip
+_SURE, _OVERLAP = 0.25, 0.45  # the package's own: boxes it reports, and the overlap at which the surer one stays
+_COLUMNS = np.array([_CLASSES.index(name) for name in COUNTED])
+
+
+class NudenetClassifier:
+    """The largest score of a counted class in the frame, with its box. A batch gains nothing on a CPU; there is none.
+
+    Raises ModelUnavailable where the extra is not installed or its model is not the shape that is decoded here.
+    """
+
+    name, licence = "nudenet", "AGPL-3.0"
+    categories: tuple[str, ...] = ("sexual",)
+    cost_ms = 27.0
+
+    def __init__(self) -> None:
+        self.version, path = _installed()
+        import onnxruntime
+
+        content = path.read_bytes()
+        self.weights_sha256: str | None = hashlib.sha256(content).hexdigest()
+        self.runtime: str | None = f"onnxruntime {onnxruntime.__version__} cpu fp32, 1 thread"
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._input: str = self._session.get_inputs()[0].name
+        outputs = self._session.get_outputs()
+        if len(outputs) != 1 or outputs[0].shape[1:2] != [4 + len(_CLASSES)]:
+            shapes = [output.shape for output in outputs]
+            raise ModelUnavailable(f"{path.name} of nudenet {self.version} gives {shapes}; install nudenet 3.4")
+
+    def score(self, frames: Sequence[Frame]) -> Sequence[Mapping[str, FrameScore]]:
+        """One value a frame: the probability of the surest exposed part."""
+        return [{"sexual": self._score(frame.pixels)} for frame in frames]
+
+    def _score(self, pixels: NDArray[np.uint8]) -> FrameScore:
+        height, width = pixels.shape[:2]
+        (raw,) = self._session.run(None, {self._input: _prepared(pixels)})
+        return decoded(raw[0], width, height)
+
+
+def decoded(raw: NDArray[np.float32], width: int, height: int) -> FrameScore:
+    """The surest exposed part in the model's output for one picture of that size.
+
+    raw (4 + classes, boxes): centre x, y, width and height in pixels of the input, then a probability per class. As
+    the package has it, a box speaks for its likeliest class only, and gives way to a surer one that it overlaps.
+    RuntimeError where a probability is no number.
+    """
+    if raw.shape[0] != 4 + len(_CLASSES) or not np.isfinite(raw).all():
+        raise RuntimeError(f"nudenet gave an output of shape {raw.shape}, or one that holds no numbers")
+    likeliest, values = raw[4:].argmax(axis=0), raw[4:].max(axis=0)  # (boxes,) each
+    counted = np.isin(likeliest, _COLUMNS)
+    sure = np.flatnonzero(values >= _SURE)
+    if sure.size and counted[sure].any():
+        corners = np.vstack([raw[:2, sure] - raw[2:4, sure] / 2, raw[2:4, sure]]).T  # (sure, 4): x, y, width, height
+        kept = cv2.dnn.NMSBoxes(corners.tolist(), values[sure].tolist(), _SURE, _OVERLAP)
+        counted[sure] &= np.isin(np.arange(sure.size), np.asarray(kept, int))
+    values = np.where(counted, values, 0.0)
+    best = int(values.argmax()) if values.size else 0
+    value = float(values[best]) if values.size else 0.0
+    if value <= 0.0:
+        return 0.0, None
+    return min(value, 1.0), Where(box=_box(raw[:4, best] * (max(width, height) / _INPUT), width, height))
+
+
+def _installed() -> tuple[str, Path]:
+    """The version of the package and the path of its model."""
+    try:
+        import nudenet
+    except ImportError as error:
+        raise ModelUnavailable("the nudenet detector is not installed: pip install 'assay-video[nudenet]'") from error
+    from importlib import metadata
+
+    path = Path(str(nudenet.__file__)).parent / _MODEL
+    if not path.is_file():
+        raise ModelUnavailable(f"nudenet is installed without its model {_MODEL}: pip install 'assay-video[nudenet]'")
+    return metadata.version("nudenet"), path
+
+
+def _prepared(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The picture in the upper left of a black square, at the model's size: float32 (1, 3, 320, 320) in [0, 1].
+
+    Channels go in as blue, green, red: the package swaps what it reads twice, and its thresholds are known for that.
+    """
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    square = cv2.copyMakeBorder(pixels, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT)
+    small = cv2.resize(square, (_INPUT, _INPUT))[..., ::-1]
+    return np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+def _box(centred: NDArray[np.float32], width: int, height: int) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 inside the picture from centre and size in pixels; at least one pixel."""
+    x, y, w, h = (float(edge) for edge in centred)
+    left, top = min(max(0, int(x - w / 2)), width - 1), min(max(0, int(y - h / 2)), height - 1)
+    right, bottom = min(max(left + 1, round(x + w / 2)), width), min(max(top + 1, round(y + h / 2)), height)
+    return left, top, right, bottom
