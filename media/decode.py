@@ -23,7 +23,7 @@ from media.clock import Clock
 from media.errors import MediaError
 from media.ledger import Ledger, Owed
 from media.picture import Developer
-from media.source import LIMIT_PIXELS, brief, missing_from, opened, video_streams
+from media.source import LIMIT_PIXELS, brief, declared_pictures, missing_from, opened, video_streams
 from media.video import Frame, Undecodable, Video
 
 # What a hostile stream can make PyAV raise: FFmpeg's own errors, and those of the wrapper around them.
@@ -108,6 +108,7 @@ class _Pass:
             by_decode_order=self.container.format.name == "avi",
             zero=self.zero,
         )
+        self.declared = declared_pictures(self.container, self.stream)
         self.decoder = decoder_of(self.stream, self.threads)
         self.ledger = Ledger(field_packets=self.decoder is not None and self.decoder.name == "h264")
 
@@ -174,7 +175,7 @@ class _Pass:
 
     def _missing(self) -> Iterator[Undecodable]:
         """Frames that the header declares and the file does not hold; at least one where the file breaks off."""
-        missing = _declared_packets(self.container, self.stream) - self.ledger.submitted
+        missing = self.declared - self.ledger.submitted
         if missing > LIMIT_MISSING:
             raise MediaError(f"{self.path}: its header declares {missing} frames that are not there; re-encode it")
         for _ in range(missing):
@@ -195,19 +196,9 @@ class _Pass:
         return Undecodable(next(self.numbers), pts, reason, self.position)
 
 
-def _declared_packets(container: InputContainer, stream: VideoStream) -> int:
-    """Packets with something in them that the header declares; 0 where it declares nothing."""
-    index = stream.index_entries
-    if container.format.name != "avi" or not len(index):
-        return stream.frames
-    # AVI repeats a picture by an empty chunk, which counts as a frame and reaches nobody: a gap in the index.
-    repeats = index[len(index) - 1].timestamp + 1 - len(index)
-    return stream.frames - max(repeats, 0)
-
-
 def _late_streams(container: InputContainer) -> int:
-    """Streams that a program stream began after it was opened. PyAV passes their packets over without a word."""
-    if container.format.name not in {"mpegts", "mpeg"}:
+    """Streams that began after the file was opened. PyAV passes their packets over without a word."""
+    if container.format.name not in {"mpegts", "mpeg", "flv"}:
         return 0
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)  # only FFmpeg's own listing names them, and it is silent below this level

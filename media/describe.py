@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from media.decode import DECODER_ERRORS, decoder_of
 from media.errors import MediaError
 from media.picture import orientation
-from media.source import LIMIT_PIXELS, has_track, is_still, opened, video_streams
+from media.source import LIMIT_PIXELS, declared_pictures, has_track, is_still, opened, video_streams
 from media.video import Video
 
 _FIRST_PACKETS = 64  # a first picture that takes longer is no use for a description
@@ -48,7 +48,7 @@ def _described(path: Path, container: InputContainer, stream: VideoStream, decod
     still = is_still(container)
     rate = stream.average_rate or stream.guessed_rate
     duration_s = _duration_s(container, stream)  # before the first packet is read: it adds to the listed facts
-    declared = stream.frames or None
+    declared = declared_pictures(container, stream) or None
     first = _first_picture(container, stream, decoder)
     shape = (first.width, first.height) if first else (decoder.width, decoder.height)
     turn = orientation(first) if first else (False, False, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,9 +42,16 @@ class _Bytes:
     """A file's bytes without its name, which FFmpeg would take for a URL, a pattern or a hint."""
 
     def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self.read = file.read
-        self.seek = file.seek
         self.tell = file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Python's seek, with FFmpeg's way to say no: hostile headers point before the start of the file."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -errno.EINVAL
 
 
 @contextmanager
@@ -70,7 +78,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 def _container(path: Path, file: BinaryIO) -> InputContainer:
     try:
-        container = av.open(_Bytes(file), options=_OPTIONS)
+        container = av.open(_Bytes(file), options=_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(
             f"{path}: not a video or image file that can be read here ({brief(error)}); a playlist, a damaged header or"
@@ -106,6 +114,16 @@ def has_track(container: InputContainer) -> bool:
 
 def _is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def declared_pictures(container: InputContainer, stream: VideoStream) -> int:
+    """Pictures that the header declares; 0 where it declares nothing. To be asked before the first packet is read."""
+    index = stream.index_entries
+    if container.format.name != "avi" or not len(index):
+        return stream.frames
+    # AVI repeats a picture by an empty chunk, which counts as a frame and reaches nobody: a gap in the index.
+    repeats = index[len(index) - 1].timestamp + 1 - len(index)
+    return max(stream.frames - max(repeats, 0), 0)
 
 
 def missing_from(path: Path) -> int:

@@ -54,7 +54,7 @@ def missing_bytes(file: BinaryIO) -> int:
     if head[:8] == b"\x89PNG\r\n\x1a\n":
         return int(not _ends_with(file, b"IEND", 4096))
     if _is_boxes(file):
-        return max((start + size - end for _, start, size in islice(_boxes(file, 0, end), _BOXES)), default=0)
+        return max([0, *(start + size - end for _, start, size in islice(_boxes(file, 0, end), _BOXES))])
     return 0
 
 

@@ -74,7 +74,7 @@ class Video:
     height: int
     rate: Fraction | None  # average frames a second
     duration_s: float | None
-    declared_frames: int | None  # what the container claims; None where it claims nothing
+    declared_frames: int | None  # pictures that the header claims, repeats left out; None where it claims nothing
     has_audio: bool
     rotation: int  # degrees counter-clockwise that the file asks for: 0, 90, 180, 270; already applied to frames
     pixel_format: str  # of the stream: "yuv420p", "yuv422p10le", "bgra", ...

@@ -101,3 +101,25 @@ def build(tmp_path: Path) -> Build:
 def make_picture() -> Callable[..., Picture]:
     """`picture(number, width, height)`."""
     return picture
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A small whole file of each of eight kinds, 10 frames each, as bytes."""
+    kinds = {
+        "a.mp4": ("libx264", "yuv420p"),
+        "a.mkv": ("libx264", "yuv420p"),
+        "a.webm": ("libvpx", "yuv420p"),
+        "a.avi": ("mpeg4", "yuv420p"),
+        "a.mov": ("mjpeg", "yuvj420p"),
+        "a.ts": ("mpeg2video", "yuv420p"),
+        "a.gif": ("gif", "rgb8"),
+        "a.apng": ("apng", "rgba"),
+    }
+    build = Build(tmp_path_factory.mktemp("originals"))
+    made = {}
+    for name, (codec, pixel_format) in kinds.items():
+        first_the_index = {"movflags": "+faststart"} if name in {"a.mp4", "a.mov"} else {}
+        path = build.video(name, 10, codec=codec, pixel_format=pixel_format, container=first_the_index)
+        made[name] = path.read_bytes()
+    return made

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import media.decode
+import media.describe
+import media.source
 from media import Frame, MediaError, Undecodable, probe, read_image
 
 FASTSTART = {"movflags": "+faststart"}
@@ -123,6 +125,27 @@ def test_a_file_without_frames_is_an_error_and_no_clean_pass(build):
     empty = build.bytes("empty.mkv", content[: content.index(b"\x1f\x43\xb6\x75")])  # up to the first cluster
     with pytest.raises(MediaError, match=r"empty\.mkv"):
         walked(build.bytes("empty.mkv", whole_segment(empty.read_bytes())))
+
+
+def test_a_track_of_no_samples_is_an_error_at_the_walk(build):
+    """A header with size and codec over an empty sample table describes itself, and has nothing to show."""
+    content = bytearray(build.video("a.mp4", 3, options={"bf": "0"}).read_bytes())
+    for table, at in ((b"stts", 8), (b"stsc", 8), (b"stsz", 12), (b"stco", 8), (b"stss", 8)):
+        start = content.index(table) + at
+        content[start : start + 4] = bytes(4)
+    path = build.bytes("empty.mp4", bytes(content))
+    assert (probe(path).width, probe(path).declared_frames) == (96, None)
+    with pytest.raises(MediaError, match=r"empty\.mp4.*no frame"):
+        walked(path)
+
+
+def test_a_file_that_loses_its_video_between_probe_and_walk_is_an_error(build):
+    """The walk opens the file anew, and takes nothing for granted."""
+    path = build.video("a.mkv", 3)
+    video = probe(path)
+    build.sound("sound.mkv").replace(path)
+    with pytest.raises(MediaError, match=r"a\.mkv"):
+        list(video.frames())
 
 
 def whole_segment(content: bytes) -> bytes:
@@ -275,3 +298,49 @@ def test_a_picture_cut_short_is_no_picture(build, make_picture):
         assert read_image(build.bytes(name, content)).pixels.shape == (64, 96, 3)
         with pytest.raises(MediaError, match=name):
             read_image(build.bytes(name, content[: len(content) // 2]))
+
+
+def test_titles_in_another_alphabet_do_not_stop_the_film(build):
+    """Metadata that is no UTF-8 costs nothing but its own letters."""
+    path = build.folder / "titled.avi"
+    plain = build.video("plain.avi", 3, codec="mpeg4")
+    with av.open(str(plain)) as source, av.open(str(path), "w") as output:
+        output.metadata["title"] = "XXXX"
+        track = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = track
+                output.mux(packet)
+    path.write_bytes(path.read_bytes().replace(b"XXXX", b"\xe9\xff\xe8\xfe"))
+    assert [len(part) for part in walked(path)] == [3, 0]
+
+
+def test_a_decoder_that_swallows_frames_is_found_out(build, monkeypatch):
+    """100 packets in, no picture and no error out: 100 undecodable frames, each with its time."""
+
+    class Silent:
+        name = "silent"
+
+        def decode(self, _packet):
+            return []
+
+    video = probe(build.video("a.mp4", 100, options={"bf": "0"}))
+    monkeypatch.setattr(media.decode, "decoder_of", lambda *_: Silent())
+    items = list(video.frames())
+    assert [item.pts for item in items] == [n / 24 for n in range(100)]
+    assert all("no picture" in item.reason for item in items)
+
+
+def test_a_size_above_the_limit_is_refused_by_probe(build, monkeypatch):
+    """A header whose size is readable and too large is refused by it."""
+    monkeypatch.setattr(media.describe, "LIMIT_PIXELS", 96 * 64 - 1)
+    with pytest.raises(MediaError, match=r"a\.mp4: 96x64 is too large"):
+        probe(build.video("a.mp4", 2))
+
+
+def test_a_seek_before_the_start_is_refused_in_ffmpegs_own_way(build):
+    """A hostile offset is an error code to the demuxer, not a Python exception lost in C."""
+    with build.bytes("a", b"abc").open("rb") as file:
+        source = media.source._Bytes(file)
+        assert source.seek(-5) < 0
+        assert source.seek(1) == 1
