@@ -188,9 +188,15 @@ def test_fire_is_information():
     assert [reason.category for reason in decision.reasons] == ["depiction/fire"]
 
 
-def test_one_frame_is_enough():
-    """No rule about frames in default asks for more than one frame: a single insert is found."""
-    assert {rule.temporal.k for rule in Policy.load("default").rules} == {1}
+@everyone
+def test_one_frame_is_enough_to_block(name):
+    """Every block fires on a single frame, and every review on a single frame that scores clearly below a block."""
+    policy = Policy.load(name)
+    for rule in policy.rules:
+        if rule.action is Action.BLOCK:
+            assert rule.temporal.k == 1
+        elif rule.temporal.k > 1:
+            assert rule.temporal.instant < thresholds(policy, rule.stage, rule.category)[Action.BLOCK]
 
 
 def test_the_policies_that_the_guide_shows_are_sound():
