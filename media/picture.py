@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from av.sidedata.sidedata import SideDataContainer
+from av.sidedata.sidedata import SideDataContainer, Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
@@ -20,6 +20,17 @@ _MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+
+
+def _name_unknown(kind: type[SideDataType], number: int) -> SideDataType:
+    member = object.__new__(kind)
+    member.__dict__.update(_name_=f"UNKNOWN_{number}", _value_=number)
+    return member
+
+
+# PyAV 18 raises at *any* side data of a frame when FFmpeg 8 has added one kind that its enumeration lacks (EXIF, 31,
+# in nearly every photograph), and the display matrix is side data. Unknown kinds get a name instead.
+SideDataType._missing_ = classmethod(_name_unknown)  # type: ignore[assignment]
 
 
 class Developer:

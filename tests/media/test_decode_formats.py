@@ -145,6 +145,22 @@ def test_frames_that_an_edit_list_hides_are_seen(build):
     assert np.allclose([frame.pts for frame in frames], (np.arange(12) - 7) / 24)
 
 
+def test_frames_that_an_edit_list_cuts_out_of_the_middle_are_seen(build):
+    """Two edits that leave frames 6 to 14 of 24 out of the film: all 24 are seen."""
+    content = bytearray(build.video("cut.mp4", 24).read_bytes())
+    at = content.index(b"elst") - 4
+    _, media_time = struct.unpack(">Ii", content[at + 16 : at + 24])
+    edits = struct.pack(">iiIiiI", 250, media_time, 65536, 375, media_time + 15 * 512, 65536)
+    content[at : at + 28] = struct.pack(">I4sII", 16 + len(edits), b"elst", 0, 2) + edits
+    for parent in (b"edts", b"trak", b"moov"):  # each 12 bytes longer
+        size = content.rindex(parent, 0, at) - 4
+        content[size : size + 4] = struct.pack(">I", struct.unpack(">I", content[size : size + 4])[0] + 12)
+    path = build.bytes("cut.mp4", bytes(content))
+    with av.open(str(path)) as container:
+        assert len(list(container.decode(video=0))) == 15  # what a player shows
+    assert np.allclose([frame.pts for frame in probe(path).frames()], np.arange(24) / 24)
+
+
 def test_closing_the_walk_early_closes_the_file(build):
     """One frame taken and the rest left: the file can be removed and no warning is raised."""
     video = probe(build.video("left.mp4", 12))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -48,6 +50,37 @@ def test_an_animation_is_read_by_its_first_picture(build, make_picture):
     frame = read_image(build.video("a.gif", 5, codec="gif", pixel_format="rgb8"))
     assert (frame.index, frame.pts) == (0, 0.0)
     assert np.abs(frame.pixels.astype(int) - make_picture(0)).mean() < 24
+
+
+def exif(jpeg: bytes, orientation: int) -> bytes:
+    """The JPEG with an EXIF block that asks for this orientation, as cameras write it."""
+    directory = struct.pack("<HHHIHHI", 1, 0x112, 3, 1, orientation, 0, 0)
+    block = b"Exif\0\0II*\0\x08\0\0\0" + directory
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + jpeg[2:]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored_to_shown"),
+    [
+        (1, lambda p: p),
+        (2, lambda p: p[:, ::-1]),
+        (3, lambda p: p[::-1, ::-1]),
+        (4, lambda p: p[::-1]),
+        (5, lambda p: p.swapaxes(0, 1)),
+        (6, lambda p: np.rot90(p, -1)),
+        (7, lambda p: np.rot90(p, 2).swapaxes(0, 1)),
+        (8, lambda p: np.rot90(p, 1)),
+    ],
+)
+def test_a_photograph_is_upright(build, orientation, stored_to_shown):
+    """All eight orientations of EXIF are applied, in the picture and in the size that probe tells."""
+    stored = np.zeros((40, 64, 3), np.uint8)
+    stored[:20, :32], stored[:20, 32:], stored[20:, :32] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    write_image(build.folder / "plain.jpg", stored)
+    path = build.bytes("photo.jpg", exif((build.folder / "plain.jpg").read_bytes(), orientation))
+    shown = stored_to_shown(stored)
+    assert (probe(path).height, probe(path).width) == shown.shape[:2]
+    assert np.abs(read_image(path).pixels.astype(int) - shown).mean() < 3
 
 
 def test_webp_is_read(build, make_picture):
