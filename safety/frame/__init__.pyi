@@ -3,5 +3,6 @@ from .engine import examine_image as examine_image, examine_video as examine_vid
 from .gate import Bound as Bound
 from .nudenet import NudenetClassifier as NudenetClassifier
 from .ocr import OcrClassifier as OcrClassifier
+from .openclip import OpenClipClassifier as OpenClipClassifier
 from .reader import Line as Line, TextReader as TextReader
 from .walk import Coverage as Coverage, FrameCounts as FrameCounts, FrameExamination as FrameExamination
