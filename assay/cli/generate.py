@@ -37,6 +37,7 @@ from media import AssayError, UsageError
 @click.option("--backend", metavar="B", help="embedded, procedural, or module:factory.")
 @policy_option
 @click.option("-o", "destination", type=click.Path(path_type=Path), required=True, metavar="OUT.mp4")
+@click.option("--strip", type=click.Path(path_type=Path), metavar="S.png", help="Draw a signed contact sheet too.")
 @json_option
 def command(prompt: str, destination: Path, size: str | None, as_json: bool, **options: Any) -> int:
     """Generate a video: prompt judged, every frame looked at, file signed."""
@@ -56,6 +57,11 @@ def command(prompt: str, destination: Path, size: str | None, as_json: bool, **o
         err.print(f"assay: {error}", markup=False)
         return exit_code_of(error)
     report(outcome, prompt, as_json)
+    if options["strip"] is not None and outcome.asset is not None:
+        from assay.report.sheet import publish_sheet
+
+        publish_sheet(outcome.asset.path, outcome, options["strip"].absolute(), chosen)
+        err.print(f"drew {options['strip']}", markup=False)
     return EXIT_BY_ACTION[outcome.action.word] if outcome.asset is None else 0
 
 

@@ -122,4 +122,4 @@ def _draw(path: Path, outcome: Outcome, strip: Path, chosen: Any) -> None:
     from assay.report.sheet import publish_sheet
 
     publish_sheet(path, outcome, strip.absolute(), chosen)
-    out.print(f"  drew {strip}", markup=False)
+    err.print(f"drew {strip}", markup=False)

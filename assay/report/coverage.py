@@ -1,4 +1,4 @@
-"""The table of what evaluates what: the five banned classes by stage, from the classifiers that really are assembled."""
+"""The table of what evaluates what: the banned classes by stage, from the classifiers that really are assembled."""
 
 from __future__ import annotations
 

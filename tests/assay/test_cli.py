@@ -231,6 +231,15 @@ def test_sign_passed_copies(run_toys: Run, tmp_path: Path) -> None:
     assert (tmp_path / "good.mp4").read_bytes() == before
 
 
+def test_sheet_of_a_released_video_is_signed(run_toys: Run, tmp_path: Path) -> None:
+    """`generate --strip` draws a contact sheet that is signed too, with the video as its parent."""
+    assert run_toys("generate", "grey", *SMALL, "-o", "out.mp4", "--strip", "sheet.png").returncode == 0
+    verified = run_toys("verify", "sheet.png", "--json")
+    assert verified.returncode == 0, verified.stdout
+    (row,) = rows(verified)
+    assert [one["state"] for one in row["ingredients"]] == ["trusted"]
+
+
 def test_strip_of_a_hit_is_drawn(run_toys: Run, tmp_path: Path) -> None:
     """`--strip` draws a picture of the scan; of a video that was found out too."""
     from media import read_image

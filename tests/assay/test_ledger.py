@@ -40,9 +40,8 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def seen() -> Examination:
-    track = Track.of(
-        FRAMES, "sexual", "toy@1", [(0.1 * n, 0.9 if n == 3 else Absence.FAILED if n == 4 else 0.1, None) for n in range(5)]
-    )  # fmt: skip
+    values = (0.1, 0.1, 0.1, 0.9, Absence.FAILED)
+    track = Track.of(FRAMES, "sexual", "toy@1", [(0.1 * n, value, None) for n, value in enumerate(values)])
     scores = (Score.measured(PROMPT, "hate", "toy@1", 1 / 3), track)
     return Examination((PROMPT, FRAMES), scores, (PostureEntry(Stage.PROMPT, "toy", "1", None, "cpu", 1, 0),))
 
@@ -80,7 +79,8 @@ def test_changed_records_are_noticed(ledger: Ledger) -> None:
     job = recorded(ledger)
     with ledger.write() as session:
         row = session.query(ScoreRow).where(ScoreRow.track.is_(None)).one()
-        session.execute(update(ScoreRow).where(ScoreRow.key == row.key).values(score={**(row.score or {}), "value": 0.5}))
+        edited = {**(row.score or {}), "value": 0.5}
+        session.execute(update(ScoreRow).where(ScoreRow.key == row.key).values(score=edited))
     with pytest.raises(CorruptRecord):
         ledger.decisions(job)
 
