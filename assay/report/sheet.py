@@ -6,7 +6,6 @@ report: it carries no signature, since nothing was allowed. Of the worst materia
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from assay import assemble
 from assay.errors import NoPicture
+from assay.leftovers import OwnerLock, new_owner
 from assay.outcome import Outcome
 from assay.settings import Settings
 from assay.signing import derived_origin, sha256_of
@@ -36,8 +36,10 @@ def publish_sheet(video: Path, outcome: Outcome, destination: Path, settings: Se
     """
     refuse_worst(outcome)
     pixels = draw(video, outcome)
-    with tempfile.TemporaryDirectory(dir=_private(settings)) as folder:
-        drawn = Path(folder) / "sheet.png"
+    owner = new_owner()
+    with OwnerLock(settings, owner):  # whoever dies here is swept up after like a worker
+        drawn = settings.private / owner / "sheet.png"
+        drawn.parent.mkdir(mode=0o700)
         write_image(drawn, pixels)
         gate = GateRecord.of(outcome.decisions, outcome.posture)
         signer = assemble.signer(settings)
@@ -128,8 +130,3 @@ def _segments(outcome: Outcome) -> list[tuple[Segment, Action]]:
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
-
-
-def _private(settings: Settings) -> Path:
-    settings.private.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return settings.private
