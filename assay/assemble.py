@@ -7,16 +7,18 @@ import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.ledger import Ledger
+from assay.prompting import PromptStage
 from assay.settings import Settings
-from assay.signing import Signer
-from assay.stages import PromptStage, Stages
-from generator import VideoGenerator
 from media import UsageError
-from provenance import DevelopmentKeys, SigningIdentity, Trust
 from safety import Examiner, FrameClassifier, ModelUnavailable, Policy, PromptClassifier, Stage, source
+
+if TYPE_CHECKING:  # a command that only reads prompts waits for none of these
+    from assay.signing import Signer
+    from assay.stages import Stages
+    from generator import VideoGenerator
+    from provenance import SigningIdentity, Trust
 
 BACKENDS = ("embedded", "procedural")
 
@@ -26,6 +28,9 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
 
     Raises PolicyError, ModelUnavailable or SigningError, each with its remedy.
     """
+    from assay.ledger import Ledger
+    from assay.stages import Stages
+
     prompt = prompt_stage(settings)
     frame = frame_classifiers(settings, prompt)
     return Stages(
@@ -96,6 +101,8 @@ def video_generator(backend: str) -> VideoGenerator:
 
 def signing_identity(settings: Settings) -> SigningIdentity:
     """Who signs: the configured certificate, or a development chain made on first use."""
+    from provenance import DevelopmentKeys, SigningIdentity
+
     chain, key = settings.certificate_chain, settings.private_key
     if (chain is None) != (key is None):
         raise UsageError("settings: certificate_chain and private_key belong together; give both or neither")
@@ -106,12 +113,17 @@ def signing_identity(settings: Settings) -> SigningIdentity:
 
 def signer(settings: Settings) -> Signer:
     """Who signs, and whom reading back trusts."""
+    from assay.signing import Signer
+    from provenance import Trust
+
     identity = signing_identity(settings)
     return Signer(identity, Trust.of(identity))
 
 
 def trust(settings: Settings) -> Trust:
     """What reading trusts: our own root and the configured anchors."""
+    from provenance import Trust
+
     return Trust.of(signing_identity(settings)) + Trust.from_files(settings.trust_anchors)
 
 

@@ -7,12 +7,9 @@ file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from assay.case import Approval, Case
 from assay.outcome import Outcome
-from assay.request import Request
+from assay.request import Request, ScanRequest
 from assay.stages import Stages
 from assay.watch import Silent, Watch, stage
 from safety import Action
@@ -37,15 +34,6 @@ def generate(request: Request, stages: Stages, watch: Watch | None = None, appro
             return case.hold(seen, made, request)
         with stage(watch, "provenance"):
             return case.release(made, request.destination)
-
-
-@dataclass(frozen=True)
-class ScanRequest:
-    """One existing file to look at; `signed_copy` is where a copy goes that passed."""
-
-    path: Path
-    require_complete: bool = False
-    signed_copy: Path | None = None
 
 
 def scan(request: ScanRequest, stages: Stages, watch: Watch | None = None) -> Outcome:

@@ -30,3 +30,12 @@ class Request:
         image = Path(stored["image"]) if stored["image"] else None
         size = tuple(stored["size"]) if stored["size"] else None
         return cls(**{**stored, "destination": Path(stored["destination"]), "image": image, "size": size})
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """One existing file to look at; `signed_copy` is where a copy goes that passed."""
+
+    path: Path
+    require_complete: bool = False
+    signed_copy: Path | None = None

@@ -11,6 +11,7 @@ from typing import Any
 from assay.errors import StageFailed
 from assay.ledger import Ledger
 from assay.outcome import FrameCounts
+from assay.prompting import PromptStage, wanted
 from assay.request import Request
 from assay.signing import Signer, sha256_of
 from assay.watch import Watch
@@ -30,9 +31,7 @@ from safety import (
     FrameClassifier,
     Item,
     Policy,
-    PromptClassifier,
     Stage,
-    examine_text,
 )
 
 
@@ -52,26 +51,6 @@ class Looked:
     sha256: str
     frames: FrameCounts
     examination: Examination
-
-
-@dataclass(frozen=True)
-class PromptStage:
-    """The policy and the classifiers of texts: all that `assay prompt` needs."""
-
-    policy: Policy
-    classifiers: Sequence[PromptClassifier]
-
-    def read_text(self, item: Item, text: str) -> Examination:
-        """One text, judged for the categories that the policy speaks of at its stage."""
-        return examine_text(item, text, self.classifiers, wanted(self.policy, item.stage))
-
-    def read(self, request: Request) -> Examination:
-        """Every text of the request, judged: the prompt, and the negative prompt by rules of its own."""
-        seen = self.read_text(Item.text(Stage.PROMPT, "prompt", request.prompt), request.prompt)
-        if request.negative_prompt:
-            item = Item.text(Stage.NEGATIVE_PROMPT, "negative-prompt", request.negative_prompt)
-            seen += self.read_text(item, request.negative_prompt)
-        return seen
 
 
 @dataclass(frozen=True)
@@ -149,11 +128,6 @@ class Stages:
             weights_sha256=record.weights_sha256, digital_source_type=SourceType(record.digital_source_type),
             created_at=datetime.now(UTC), inputs=() if request.image is None else (request.image,),
         )  # fmt: skip
-
-
-def wanted(policy: Policy, stage: Stage) -> tuple[str, ...]:
-    """The categories that the policy speaks of at a stage, in its order."""
-    return tuple(dict.fromkeys(rule.category for rule in policy.rules_for(stage)))
 
 
 def _generation_request(request: Request) -> GenerationRequest:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay import pipeline
 from assay.assemble import assemble, prompt_stage
-from assay.case import Approval
-from assay.outcome import Outcome
-from assay.pipeline import ScanRequest
-from assay.request import Request
+from assay.prompting import PromptStage
 from assay.rows import prompt_row
 from assay.settings import Settings
-from assay.stages import PromptStage, Stages
 from assay.watch import Watch, stage
 from safety import Circumstances, Item, Stage, decide
+
+if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompts must not wait for the rest
+    from assay.case import Approval
+    from assay.outcome import Outcome
+    from assay.request import Request, ScanRequest
+    from assay.stages import Stages
 
 
 class Bench:
@@ -55,11 +56,15 @@ def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: W
 
 def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> Outcome:
     """The spine, for one request."""
+    from assay import pipeline
+
     return pipeline.generate(argument[0], bench.generating, watch, argument[1])
 
 
 def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> Outcome:
     """The eyes, on one existing file."""
+    from assay import pipeline
+
     return pipeline.scan(argument, bench.scanning, watch)
 
 

@@ -9,7 +9,7 @@ import click
 from assay.cli.common import EXIT_BY_ACTION, err, json_line, json_option, out, policy_option, progress, settings, tell
 from assay.leftovers import sweep
 from assay.outcome import Outcome
-from assay.pipeline import ScanRequest
+from assay.request import ScanRequest
 from assay.rows import failed_scan_row, scan_row
 from assay.worker import Failure, Worker, exit_code_of
 from media import AssayError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.stages import Stages, wanted
+from assay.prompting import wanted
+from assay.stages import Stages
 from safety import BANNED_CLASSES, Examiner, FrameClassifier, Stage
 from safety.frame.gate import PICTURE, evidence
 
