@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from safety import Absence, Item, Segment, Stage, Temporal, Track, segments
+from safety.segment import maximal
 from tests.safety.worlds import raised, temporals, track, tracks, values, video
 
 ONE = Temporal()
@@ -138,3 +139,23 @@ def test_a_segment_on_the_wire():
         "category": "hate", "start_s": 0.1, "end_s": 0.2, "peak": 1.0, "peak_s": 0.1, "peak_frame": 1,
         "item": "clip", "source": "eye@1",
     }  # fmt: skip
+
+
+some_segments = st.builds(
+    lambda start, length, peak, item, source: Segment("hate", start, start + length, peak, start, 0, item, source),
+    st.integers(0, 9).map(float),
+    st.integers(0, 9).map(float),
+    values,
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["eye@1", "ear@2"]),
+)
+
+
+@given(st.lists(some_segments, max_size=12), st.randoms(use_true_random=False))
+def test_what_several_rules_found_is_told_once(several, random):
+    """No kept segment covers another, each dropped one is covered by a kept one, and order is irrelevant."""
+    kept = maximal(several)
+    assert not any(one.covers(other) for one in kept for other in kept if one is not other)
+    assert all(any(one.covers(other) for one in kept) for other in several)
+    random.shuffle(several)
+    assert maximal(several) == kept
