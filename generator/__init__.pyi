@@ -1,4 +1,5 @@
 from .backends.procedural import ProceduralGenerator as ProceduralGenerator
+from .embedded import EmbeddedGenerator as EmbeddedGenerator
 from .errors import (
     Cancelled as Cancelled,
     GenerationError as GenerationError,

@@ -23,6 +23,7 @@ _PLACES: Final = {
 _MANNERS: Final = ("", "", "slowly", "gently", "smoothly", "steadily")
 # Of several phrases the plain one is written half of the time, so that a small model sees it often.
 _PLAIN: Final = 0.5
+_TURNED: Final = 0.15  # the chance that a clause comes first
 _KEPT: Final = 0.65  # the chance that a clause of a "dropped" caption stays
 
 
@@ -52,8 +53,12 @@ def _sentence(scene: SceneSpec, words: dict[str, str], rng: np.random.Generator)
     if "background" in words:
         places = _PLACES[scene.background]
         parts += [places[rng.integers(len(places))], words["background"]]
-    text = " ".join(filter(None, parts))
-    return f"{text}, {words['camera']}" if "camera" in words else text
+        if rng.random() < _TURNED:
+            parts = [*parts[2:], ",", *parts[:2]]
+    text = " ".join(filter(None, parts)).replace(" ,", ",")
+    if "camera" not in words:
+        return text
+    return f"{words['camera']}, {text}" if rng.random() < _TURNED else f"{text}, {words['camera']}"
 
 
 def _detailed(scene: SceneSpec, words: dict[str, str], rng: np.random.Generator) -> str:

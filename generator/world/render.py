@@ -6,6 +6,7 @@ Motions along a line, growing and the camera take the whole clip; bouncing and s
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Final
 
 import cv2
@@ -16,7 +17,7 @@ from generator.world.backdrop import backdrop
 from generator.world.scene import COLOURS, EMBLEM, SceneSpec
 from generator.world.shapes import drawing, tone
 
-RADIUS: Final = 0.25  # of the shorter side: a subject takes half of it
+RADIUS: Final = 0.27  # of the shorter side: a subject takes half of it
 TRAVEL_X, TRAVEL_Y = 0.46, 0.40  # of the width and of the height, from the first frame to the last
 BOUNCE_HEIGHT, BOUNCE_S = 0.26, 1.0  # of the height; seconds from ground to ground
 SPIN_S = 2.0  # seconds a turn
@@ -71,16 +72,12 @@ class SceneRenderer:
 
     def _stamp(self, picture: Pixels, t: float, u: float) -> None:
         """The canary glyph as it is: turned and scaled, never recoloured."""
-        from media import canary_glyph
-
         x, y, radius, turn = self._pose(t, u)
-        source = canary_glyph(512)  # (512, 512, 4)
-        c, s = math.cos(turn) * radius / 256, math.sin(turn) * radius / 256
-        matrix = np.array([[c, -s, x - 256 * (c - s)], [s, c, y - 256 * (s + c)]])
         # Reduced first, so that stripes do not alias where the subject is small.
-        side = max(8, min(512, 2 * round(radius)))
-        source = cv2.resize(source, (side, side), interpolation=cv2.INTER_AREA)
-        matrix = matrix @ np.array([[512 / side, 0, 0], [0, 512 / side, 0], [0, 0, 1]])
+        side = max(8, min(len(_glyph()), 2 * round(radius)))
+        source = cv2.resize(_glyph(), (side, side), interpolation=cv2.INTER_AREA)  # (side, side, 4)
+        c, s, h = math.cos(turn) * 2 * radius / side, math.sin(turn) * 2 * radius / side, side / 2
+        matrix = np.array([[c, -s, x - h * (c - s)], [s, c, y - h * (s + c)]])
         placed = cv2.warpAffine(source, matrix, (self._width, self._height), flags=cv2.INTER_LINEAR)  # (H, W, 4)
         alpha = placed[:, :, 3:].astype(np.float32) / 255
         picture[:] = np.rint(placed[:, :, :3] * alpha + picture * (1 - alpha)).astype(np.uint8)
@@ -96,6 +93,14 @@ class SceneRenderer:
         grown = GROW[0] + (GROW[1] - GROW[0]) * u if motion == "grow" else 1.0
         radius = RADIUS * min(self._width, self._height) * scene.scale * grown
         return (0.5 + scene.x + dx) * self._width, (0.5 + scene.y + dy) * self._height, radius, turn
+
+
+@cache
+def _glyph() -> Pixels:
+    """The canary glyph, uint8 (256, 256, 4); made once, since every frame stamps it."""
+    from media import canary_glyph
+
+    return canary_glyph(256)
 
 
 def camera_at(camera: str, u: float) -> tuple[float, float]:

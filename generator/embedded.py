@@ -1,0 +1,137 @@
+"""The embedded back-end: a small diffusion transformer whose weights come with the package, on a CPU in seconds.
+
+No torch at import: it is loaded when the first frame is asked for, and where it is missing, the error says what to
+install. What it draws comes from its network alone; the vocabulary that steers it is closed (`generator.vocabulary`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from generator import text
+from generator.errors import GeneratorUnavailable, InvalidRequest
+from generator.geometry import (
+    NATIVE_FPS,
+    NATIVE_FRAMES,
+    Geometry,
+    Given,
+    conditioning_notes,
+    place,
+    resolve,
+)
+from generator.request import GenerationRequest
+from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, Preview, Progress, drive
+from generator.weights_file import FOLDER, read_weights
+
+if TYPE_CHECKING:
+    from generator.sampler import Clip, Sampler
+
+CHUNK: Final = 8  # frames handed over at a time: 50 MB at 1920x1080
+INSTALL: Final = "the embedded generator needs PyTorch: pip install 'assay-video[generate]'"
+
+
+class EmbeddedGenerator:
+    """Text-to-video, image-to-video, extension and in-filling by one set of weights.
+
+    Raises GeneratorUnavailable at once where torch is not installed or the weights are not the ones that their card
+    names; the network itself is loaded by the first `generate` and kept.
+    """
+
+    name = "assay-embedded"
+    version = "1"
+    backend = "embedded"
+    digital_source_type = "trainedAlgorithmicMedia"
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        if util.find_spec("torch") is None:
+            raise GeneratorUnavailable(INSTALL)
+        self._folder = folder
+        self._card = read_weights(folder)[1]
+        self._sampler: Sampler | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def weights_sha256(self) -> str:
+        """The hash of the weights file, compared when this object was made and again when the network is loaded."""
+        return self._card.sha256
+
+    def generate(
+        self, request: GenerationRequest, *, hook: Hook | None = None, cancel: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """See `VideoGenerator.generate`. Raises InvalidRequest for a strength below 1, which it was not trained for."""
+        for one in request.conditioning:
+            if one.strength != 1:
+                raise InvalidRequest(
+                    f"conditioning.strength: {one.strength:g}; the embedded back-end keeps given frames as they are: "
+                    "give 1, or leave them out"
+                )
+        return drive(self._events(request), hook, cancel)
+
+    def _events(self, request: GenerationRequest) -> Generator[Event, None, None]:
+        geometry = resolve(request)
+        given = place(request, geometry)
+        for step, decode in enumerate(self._load().steps(request, given), 1):
+            yield Progress(step, request.steps)
+            yield Preview(step, request.steps, Fraction(NATIVE_FPS), lambda decode=decode: _bytes(decode()))  # type: ignore[misc]
+        yield from _finished(decode(), geometry, given)
+        yield Completed(self._record(request, geometry))
+
+    def _load(self) -> Sampler:
+        with self._loading:
+            if self._sampler is None:
+                from generator.sampler import Sampler
+
+                self._sampler = Sampler(self._folder)
+            return self._sampler
+
+    def _record(self, request: GenerationRequest, geometry: Geometry) -> GenerationRecord:
+        ignored = text.ignored(request.prompt)
+        notes = [*geometry.notes(request), *conditioning_notes(request, geometry)]
+        if not text.encode([request.prompt])[0, 1:].any():
+            notes.append("no word of the prompt is in the vocabulary: the clip follows the seed alone")
+        if unknown := text.ignored(request.negative_prompt or ""):
+            notes.append(f"words of the negative prompt without influence: {', '.join(unknown)}")
+        return GenerationRecord(
+            model=self.name,
+            version=self.version,
+            backend=self.backend,
+            digital_source_type=self.digital_source_type,
+            weights_sha256=self.weights_sha256,
+            seed=request.seed,
+            steps=request.steps,
+            sampler="euler, rectified flow",
+            guidance_scale=request.guidance_scale,
+            mode=request.mode,
+            size=request.size,
+            native_size=geometry.native,
+            upscale=geometry.upscale,
+            seconds=float(request.frames / request.fps),
+            fps=request.fps,
+            frames=request.frames,
+            native_frames=NATIVE_FRAMES,
+            notes=tuple(notes),
+            words_ignored=ignored,
+            libraries={
+                name: metadata.version(name) for name in ("torch", "numpy", "safetensors", "opencv-python-headless")
+            },
+        )
+
+
+def _finished(clip: Clip, geometry: Geometry, given: Given) -> Iterator[Frames]:
+    """The output frames, a chunk at a time; a given frame stands where it was given."""
+    clip = np.where(given.known[:, None, None, None], given.native.astype(np.float32), clip)  # (16, h, w, 3)
+    for start in range(0, geometry.frames, CHUNK):
+        indices = range(start, min(start + CHUNK, geometry.frames))
+        pictures = [given.whole[i] if i in given.whole else geometry.enlarge(clip, i) for i in indices]
+        yield Frames(np.stack(pictures), start)
+
+
+def _bytes(clip: Clip) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.rint(clip).astype(np.uint8)

@@ -1,0 +1,355 @@
+"""The embedded back-end: really denoised, seeded, cancellable, exact in size, and honest in its record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from generator import (
+    Cancelled,
+    Completed,
+    Conditioning,
+    EmbeddedGenerator,
+    Event,
+    Frames,
+    GenerationRequest,
+    GeneratorUnavailable,
+    InvalidRequest,
+    Preview,
+    ProceduralGenerator,
+    Progress,
+    VideoGenerator,
+    checkpoint,
+    weights_file,
+)
+from generator.dit import DiT, Shape
+from generator.training import fit_codec
+from generator.weights_file import CARD, FILE, FOLDER
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny network with random weights: everything but the looks."""
+    torch.manual_seed(0)
+    net = DiT(Shape(latent=16, width=48, heads=4, blocks=1, text_blocks=1)).requires_grad_(False)
+    for p in net.parameters():
+        p.add_(torch.randn_like(p) * 0.05)
+    folder = tmp_path_factory.mktemp("weights")
+    checkpoint.save(net, fit_codec(1, 20, 16), {"steps": 0}, folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["embedded", "procedural"])
+def generator(request: pytest.FixtureRequest, weights: Path) -> VideoGenerator:
+    """Each back-end runs through the same contract."""
+    return EmbeddedGenerator(weights) if request.param == "embedded" else ProceduralGenerator()
+
+
+SMALL = GenerationRequest("a red ball moves right over the sea", size=(64, 40), seconds=3, fps=Fraction(8), steps=4)
+
+
+def pixels(events: Iterator[Event]) -> np.ndarray:
+    return np.concatenate([event.pixels for event in events if isinstance(event, Frames)])
+
+
+def test_the_same_seed_gives_the_same_frames(generator: VideoGenerator) -> None:
+    """A request made twice gives the same bytes, and another seed gives other ones."""
+    one, two = pixels(generator.generate(SMALL)), pixels(generator.generate(SMALL))
+    assert np.array_equal(one, two)
+    other = GenerationRequest(SMALL.prompt, size=SMALL.size, seconds=3, fps=SMALL.fps, steps=4, seed=1)
+    assert not np.array_equal(one, pixels(generator.generate(other)))
+
+
+def test_events_come_in_order_and_cover_every_frame(generator: VideoGenerator) -> None:
+    """Progress rises to its total, frames follow each other without a gap, and one record ends the stream."""
+    events = list(generator.generate(SMALL))
+    steps = [(event.step, event.steps) for event in events if isinstance(event, Progress)]
+    assert steps == [(i, len(steps)) for i in range(1, len(steps) + 1)]
+    at = 0
+    for event in events:
+        if isinstance(event, Frames):
+            assert event.start_index == at
+            assert event.pixels.dtype == np.uint8
+            assert event.pixels.shape[1:] == (40, 64, 3)
+            at += len(event.pixels)
+    assert at == SMALL.frames
+    assert [isinstance(event, Completed) for event in events] == [False] * (len(events) - 1) + [True]
+    record = events[-1].record  # type: ignore[union-attr]
+    assert (record.model, record.version, record.backend) == (generator.name, generator.version, generator.backend)
+    assert record.weights_sha256 == generator.weights_sha256
+    assert record.digital_source_type == generator.digital_source_type
+    assert (record.seed, record.size, record.frames, record.mode) == (0, (64, 40), 24, "text-to-video")
+    json.dumps(record.to_json())
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3])
+def test_a_hook_that_raises_ends_the_stream_within_a_step(generator: VideoGenerator, stop_at: int) -> None:
+    """The hook sees each event before the caller; what it raises arrives as it is and nothing comes after it."""
+    seen: list[Event] = []
+    got: list[Event] = []
+
+    def hook(event: Event) -> None:
+        seen.append(event)
+        if len(seen) == stop_at:
+            raise RuntimeError("seen enough")
+
+    with pytest.raises(RuntimeError, match="seen enough"):
+        for event in generator.generate(SMALL, hook=hook):
+            got.append(event)
+    assert len(got) == stop_at - 1
+    assert len(pixels(generator.generate(SMALL))) == SMALL.frames  # the next run is clean
+
+
+def test_cancel_ends_the_stream_within_a_step(generator: VideoGenerator) -> None:
+    """After the event is set no further event comes but Cancelled; one that was set before stops everything."""
+    cancel = threading.Event()
+    got = []
+    with pytest.raises(Cancelled, match="cancelled"):
+        for event in generator.generate(SMALL, cancel=cancel):
+            got.append(event)
+            cancel.set()
+    assert len(got) == 1
+    with pytest.raises(Cancelled):
+        next(generator.generate(SMALL, cancel=cancel))
+
+
+def test_cancel_during_a_step_withholds_what_it_made(generator: VideoGenerator) -> None:
+    """A cancel that arrives while a step is computed or its hook runs lets nothing of it out."""
+    cancel = threading.Event()
+    stream = generator.generate(SMALL, hook=lambda event: cancel.set(), cancel=cancel)
+    next(stream)  # the hook ran after the last look at the cancel event; the next step sees it
+    with pytest.raises(Cancelled):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_closing_the_stream_ends_it(generator: VideoGenerator) -> None:
+    """A closed stream has no next event and leaves no thread behind."""
+    before = threading.active_count()
+    stream = generator.generate(SMALL)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert next(stream, None) is None
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("size", "native"),
+    [((512, 288), (64, 40)), ((288, 512), (40, 64)), ((101, 99), (48, 48)), ((1920, 1080), (64, 40))],
+)
+def test_geometry_is_exact_and_said(weights: Path, size: tuple[int, int], native: tuple[int, int]) -> None:
+    """Frames have the size asked for, and the record says native size, factor, crop and blending."""
+    request = GenerationRequest("a red ball", size=size, seconds=0.25, steps=1)
+    events = list(EmbeddedGenerator(weights).generate(request))
+    frames, record = pixels(iter(events)), events[-1].record  # type: ignore[union-attr]
+    assert frames.shape == (6, size[1], size[0], 3)
+    assert record.native_size == native
+    assert record.upscale == max(size[0] / native[0], size[1] / native[1])
+    said = " / ".join(record.notes)
+    for piece in (
+        f"made at {native[0]}x{native[1]}",
+        "cropped around the middle",
+        "cut after 0.25 s",
+        "blended from 16",
+    ):
+        assert piece in said
+
+
+@pytest.mark.parametrize("seconds", [2.0, 5.0, 60.0])
+def test_length_is_exact_and_stretching_is_said(weights: Path, seconds: float) -> None:
+    """Every length has its exact number of frames; longer ones than the model's own say how much slower they play."""
+    request = GenerationRequest("a red ball", size=(64, 40), seconds=seconds, fps=Fraction(8), steps=1)
+    events = list(EmbeddedGenerator(weights).generate(request))
+    record = events[-1].record  # type: ignore[union-attr]
+    assert len(pixels(iter(events))) == record.frames == round(seconds * 8)
+    assert record.seconds == seconds
+    assert any("times slower" in note for note in record.notes) == (seconds > 2)
+
+
+def test_a_stretched_clip_does_not_jump(weights: Path) -> None:
+    """In a stretched clip no two neighbouring frames differ more than native neighbours do."""
+    request = GenerationRequest("a red ball", size=(64, 40), seconds=2, fps=Fraction(8), steps=2)
+    longer = GenerationRequest("a red ball", size=(64, 40), seconds=8, fps=Fraction(24), steps=2)
+    model = EmbeddedGenerator(weights)
+    native, long = (pixels(model.generate(r)).astype(float) for r in (request, longer))
+    assert np.abs(np.diff(long, axis=0)).mean((1, 2, 3)).max() <= np.abs(np.diff(native, axis=0)).mean((1, 2, 3)).max()
+
+
+def test_previews_are_lazy_and_the_last_one_is_the_clip(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is decoded for a preview nobody looks at, and the last preview is the clip that is handed over."""
+    from generator.codec import PatchCodec
+
+    calls: list[int] = []
+    decode: Callable[..., torch.Tensor] = PatchCodec.decode
+    monkeypatch.setattr(PatchCodec, "decode", lambda self, x: calls.append(1) or decode(self, x))
+    request = GenerationRequest("a red ball", size=(64, 40), fps=Fraction(8), steps=3)
+    events = list(EmbeddedGenerator(weights).generate(request))
+    assert len(calls) == 1
+    previews = [event for event in events if isinstance(event, Preview)]
+    assert [(p.step, p.steps, p.fps) for p in previews] == [(1, 3, 8), (2, 3, 8), (3, 3, 8)]
+    assert previews[0].frames().shape == (16, 40, 64, 3)
+    assert np.array_equal(previews[-1].frames(), pixels(iter(events)))
+    assert not np.array_equal(previews[0].frames(), previews[-1].frames())
+
+
+def test_given_frames_stand_in_the_video(weights: Path) -> None:
+    """Frames that were given are in the output as they are, at their index; others change the rest of the clip."""
+    rng = np.random.default_rng(0)
+    given = rng.integers(0, 256, (2, 40, 64, 3), np.uint8)
+    asked = {"prompt": "a red ball", "size": (64, 40), "fps": Fraction(8), "steps": 2}
+    model = EmbeddedGenerator(weights)
+    request = GenerationRequest(**asked, conditioning=(Conditioning(given), Conditioning(given, 15)))  # type: ignore[arg-type]
+    events = list(model.generate(request))
+    frames, record = pixels(iter(events)), events[-1].record  # type: ignore[union-attr]
+    assert np.array_equal(frames[:2], given)
+    assert np.array_equal(frames[15], given[0])
+    assert record.mode == "in-filling"
+    said = " / ".join(record.notes)
+    assert "given frames 1: 1 after the end of the video were left out" in said
+    assert "given frames stand in the video as they are" in said
+    free = pixels(model.generate(GenerationRequest(**asked)))  # type: ignore[arg-type]
+    assert not np.array_equal(frames[5:10], free[5:10])
+
+
+def test_given_frames_of_another_size_are_fitted_and_said(weights: Path) -> None:
+    """A given picture of another size is scaled and cropped around its middle, and the record says so."""
+    given = np.full((1, 100, 100, 3), 200, np.uint8)
+    request = GenerationRequest("a ball", size=(64, 40), fps=Fraction(8), steps=1, conditioning=(Conditioning(given),))
+    events = list(EmbeddedGenerator(weights).generate(request))
+    assert (pixels(iter(events))[0] == 200).all()
+    record = events[-1].record  # type: ignore[union-attr]
+    assert record.mode == "image-to-video"
+    assert "given frames 0: 100x100 scaled and cropped to 64x40" in record.notes
+
+
+def test_a_strength_it_was_not_trained_for_is_refused(weights: Path) -> None:
+    """A strength below 1 is an error that says what to do, before anything is made."""
+    given = Conditioning(np.zeros((1, 8, 8, 3), np.uint8), strength=0.5)
+    with pytest.raises(InvalidRequest, match=r"conditioning\.strength: 0\.5; .* give 1"):
+        EmbeddedGenerator(weights).generate(GenerationRequest("a ball", conditioning=(given,)))
+
+
+def test_words_without_influence_are_said(weights: Path) -> None:
+    """Unknown words of both prompts are in the record, and adding one changes no pixel."""
+    model = EmbeddedGenerator(weights)
+
+    def run(prompt: str, negative: str) -> list[Event]:
+        return list(model.generate(GenerationRequest(prompt, negative, size=(64, 40), fps=Fraction(8), steps=1)))
+
+    plain, more = run("a red ball", "blue"), run("a red zebra ball", "blue haze")
+    assert np.array_equal(pixels(iter(plain)), pixels(iter(more)))
+    record = more[-1].record  # type: ignore[union-attr]
+    assert record.words_ignored == ("zebra",)
+    assert "words of the negative prompt without influence: haze" in record.notes
+    nothing = run("zebra", "blue")[-1].record  # type: ignore[union-attr]
+    assert any("no word of the prompt is in the vocabulary" in note for note in nothing.notes)
+    long = run("red " * 30 + "ball", "blue")[-1].record  # type: ignore[union-attr]
+    assert long.words_ignored == ("red", "ball")
+
+
+def test_a_negative_prompt_steers(weights: Path) -> None:
+    """What a clip should not show changes it."""
+    model = EmbeddedGenerator(weights)
+    one, two = (
+        pixels(model.generate(GenerationRequest("a ball", n, size=(64, 40), fps=Fraction(8), steps=2)))
+        for n in (None, "red")
+    )
+    assert not np.array_equal(one, two)
+
+
+def copy_weights(source: Path, target: Path) -> tuple[Path, Path]:
+    for name in (FILE, CARD):
+        (target / name).write_bytes((source / name).read_bytes())
+    return target / FILE, target / CARD
+
+
+def test_other_weights_than_the_card_names_are_refused(weights: Path, tmp_path: Path) -> None:
+    """One changed byte in the weights file is an error that names the file and the remedy."""
+    file, _ = copy_weights(weights, tmp_path)
+    body = bytearray(file.read_bytes())
+    body[-1] ^= 1
+    file.write_bytes(bytes(body))
+    with pytest.raises(GeneratorUnavailable, match=r"embedded\.safetensors: its sha256 is not .*restore"):
+        EmbeddedGenerator(tmp_path)
+
+
+def test_weights_that_change_between_look_and_load_are_refused(weights: Path, tmp_path: Path) -> None:
+    """The hash is compared again when the network is loaded."""
+    file, _ = copy_weights(weights, tmp_path)
+    model = EmbeddedGenerator(tmp_path)
+    file.write_bytes(file.read_bytes() + b"\0")
+    with pytest.raises(GeneratorUnavailable, match="sha256"):
+        next(model.generate(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda card: {**card, "words": ["a"]}, "another vocabulary"),
+        (lambda card: {**card, "patch": [1, 2, 3]}, "patches of"),
+        (lambda card: {"sha256": card["sha256"]}, "not the JSON"),
+        (lambda card: [], "not the JSON"),
+    ],
+)
+def test_a_card_of_another_model_is_refused(
+    weights: Path, tmp_path: Path, change: Callable[[dict[str, object]], object], message: str
+) -> None:
+    """A card with other words, other patches or no shape is refused with what to run or restore."""
+    _, card = copy_weights(weights, tmp_path)
+    card.write_text(json.dumps(change(json.loads(card.read_text()))))
+    with pytest.raises(GeneratorUnavailable, match=message):
+        next(EmbeddedGenerator(tmp_path).generate(SMALL))
+
+
+@pytest.mark.parametrize("missing", [FILE, CARD])
+def test_missing_weights_are_an_error_with_a_remedy(weights: Path, tmp_path: Path, missing: str) -> None:
+    """A folder without the weights or their card says which file is missing and where it comes from."""
+    copy_weights(weights, tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(GeneratorUnavailable, match=rf"{missing}: cannot be read .*release"):
+        EmbeddedGenerator(tmp_path)
+
+
+def test_a_card_that_is_no_json_is_refused(weights: Path, tmp_path: Path) -> None:
+    """Garbage in place of the card is an error of ours, not of the parser."""
+    _, card = copy_weights(weights, tmp_path)
+    card.write_bytes(b"\xff{")
+    with pytest.raises(GeneratorUnavailable, match="not the JSON"):
+        weights_file.read_card(tmp_path)
+
+
+def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where torch is missing the constructor fails with the pip command."""
+    real = util.find_spec
+    monkeypatch.setattr("generator.embedded.util.find_spec", lambda name: None if name == "torch" else real(name))
+    with pytest.raises(GeneratorUnavailable, match=r"pip install 'assay-video\[generate\]'"):
+        EmbeddedGenerator()
+
+
+def test_the_committed_weights_are_small_and_whole() -> None:
+    """The weights in the package are at most 12 MB, match their card, and the network they make denoises to a clip."""
+    assert (FOLDER / FILE).stat().st_size <= 12_000_000
+    model = EmbeddedGenerator()
+    request = GenerationRequest("a red ball over the sea", size=(64, 40), fps=Fraction(8), steps=4)
+    previews = [event for event in model.generate(request) if isinstance(event, Preview)]
+    first, last = previews[0].frames().astype(float), previews[-1].frames().astype(float)
+    assert np.abs(first - last).mean() > 1  # steps change the picture
+    assert last.std() > 5
+
+
+@pytest.mark.parametrize("background", ["sea", "night", "desert"])
+def test_the_committed_weights_paint_the_background_asked_for(background: str) -> None:
+    """The reader finds the background of the prompt in what the committed network paints."""
+    from generator.world.reader import measure
+
+    request = GenerationRequest(f"a red ball stands still in the {background}", size=(64, 40), fps=Fraction(8), steps=8)
+    assert measure(pixels(EmbeddedGenerator().generate(request))).background == background
