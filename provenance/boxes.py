@@ -1,10 +1,11 @@
-"""The top-level boxes of an MP4, as far as provenance needs them: what lies behind the last real one."""
+"""The top-level boxes of an MP4, as far as provenance needs them: their order, and what lies behind the last."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from provenance.credentials import TrailingBox
 
@@ -15,26 +16,25 @@ _MOST_BOXES = 10_000  # a file of 8-byte boxes must not keep a reader busy
 def trailing_boxes(path: Path) -> tuple[TrailingBox, ...]:
     """The free and skip boxes, or bytes that are no box, after the last real box; raises OSError."""
     trailing: list[TrailingBox] = []
-    for box in _boxes(path):
-        if box.type in _PADDING or not box.type:
-            trailing.append(box)
-        else:
-            trailing.clear()
+    with path.open("rb") as file:
+        for box in top_level(file, path.stat().st_size):
+            if box.type in _PADDING or not box.type:
+                trailing.append(box)
+            else:
+                trailing.clear()
     return tuple(trailing)
 
 
-def _boxes(path: Path) -> Iterator[TrailingBox]:
+def top_level(file: BinaryIO, end: int) -> Iterator[TrailingBox]:
     """The top-level boxes in order; what is no box is one with an empty type that runs to the end."""
-    end = path.stat().st_size
-    with path.open("rb") as file:
-        offset = 0
-        for _ in range(_MOST_BOXES):
-            if offset >= end:
-                return
-            file.seek(offset)
-            box = _box(file.read(16), offset, end)
-            yield box
-            offset += box.size
+    offset = 0
+    for _ in range(_MOST_BOXES):
+        if offset >= end:
+            return
+        file.seek(offset)
+        box = _box(file.read(16), offset, end)
+        yield box
+        offset += box.size
     yield TrailingBox("", offset, end - offset)
 
 

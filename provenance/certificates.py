@@ -14,8 +14,9 @@ from typing import Literal, TypeVar, get_args
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from provenance.errors import CertificateExpired, CertificateProfile, KeyDamaged, KeyMismatch, WrongKeyUsage
@@ -30,6 +31,11 @@ EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION  # 1.3.6.1.5.5.7.3.4
 CLAIM_EKUS = (CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION)
 
 _CURVES = {"es256": "secp256r1", "es384": "secp384r1", "es512": "secp521r1"}
+_HASHES: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
+    "256": hashes.SHA256,
+    "384": hashes.SHA384,
+    "512": hashes.SHA512,
+}
 _RSA_BITS = 2048  # the least that C2PA accepts
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _SKEW = timedelta(minutes=5)  # a machine whose clock is a little behind still finds the certificate valid
@@ -153,8 +159,11 @@ def parse_key(pem: bytes, origin: str) -> SigningKey:
     return key
 
 
-def ensure_usable(chain: Sequence[x509.Certificate], key: SigningKey, alg: str, now: datetime) -> None:
-    """Raises the error class that names the first fault of a signing identity; returns where it can sign today."""
+def ensure_usable(chain: Sequence[x509.Certificate], key: CertificatePublicKeyTypes, alg: str, now: datetime) -> None:
+    """Raises the error class that names the first fault of a signing identity; returns where it can sign today.
+
+    `key` is the public half of the key that will sign.
+    """
     leaf = chain[0]
     name = common_name(leaf)
     if now > leaf.not_valid_after_utc:
@@ -165,7 +174,7 @@ def ensure_usable(chain: Sequence[x509.Certificate], key: SigningKey, alg: str, 
             f"certificate {name!r} is not valid before {begin}", "set the clock, or wait until then"
         )
     _ensure_purpose(leaf, name)
-    if _public_bytes(leaf.public_key()) != _public_bytes(key.public_key()):
+    if _public_bytes(leaf.public_key()) != _public_bytes(key):
         raise KeyMismatch(f"the private key does not belong to certificate {name!r}")
     _ensure_algorithm(key, alg, name)
     _ensure_linked(chain, now)
@@ -201,16 +210,18 @@ def _public_bytes(key: CertificatePublicKeyTypes) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _ensure_algorithm(key: SigningKey, alg: str, name: str) -> None:
+def _ensure_algorithm(key: CertificatePublicKeyTypes, alg: str, name: str) -> None:
     match key:
-        case ec.EllipticCurvePrivateKey():
+        case ec.EllipticCurvePublicKey():
             fits = _CURVES.get(alg) == key.curve.name
             found = f"an elliptic curve key on {key.curve.name}"
-        case rsa.RSAPrivateKey():
+        case rsa.RSAPublicKey():
             fits = alg.startswith("ps") and key.key_size >= _RSA_BITS
             found = f"an RSA key of {key.key_size} bits"
-        case ed25519.Ed25519PrivateKey():
+        case ed25519.Ed25519PublicKey():
             fits, found = alg == "ed25519", "an Ed25519 key"
+        case _:
+            fits, found = False, f"a key of kind {type(key).__name__}"
     if not fits:
         raise CertificateProfile(f"certificate {name!r} has {found}, which cannot sign with {alg}")
 
@@ -231,3 +242,29 @@ def _ensure_linked(chain: Sequence[x509.Certificate], now: datetime) -> None:
         if now > upper.not_valid_after_utc:
             expired = f"{upper.not_valid_after_utc:%Y-%m-%d}"
             raise CertificateExpired(f"authority {common_name(upper)!r} expired on {expired}")
+
+
+def cose_signature(leaf: x509.Certificate, alg: Algorithm, message: bytes, signature: bytes) -> bytes:
+    """A signature in the form that COSE wants; raises KeyMismatch where it is not the leaf's key's over the message."""
+    key, digest = leaf.public_key(), _HASHES[alg[2:]]() if alg != "ed25519" else None
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey) and digest is not None:
+            size = (key.key_size + 7) // 8
+            if len(signature) == 2 * size:
+                numbers = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+            else:  # most key services answer in DER
+                numbers = decode_dss_signature(signature)
+            key.verify(encode_dss_signature(*numbers), message, ec.ECDSA(digest))
+            return b"".join(number.to_bytes(size) for number in numbers)
+        if isinstance(key, rsa.RSAPublicKey) and digest is not None:
+            padded = padding.PSS(padding.MGF1(digest), digest.digest_size)
+            key.verify(signature, message, padded, digest)
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signature, message)
+        else:
+            raise InvalidSignature
+    except (InvalidSignature, ValueError, OverflowError) as error:
+        raise KeyMismatch(
+            f"what the key service returned is no {alg} signature by the key of certificate {common_name(leaf)!r}"
+        ) from error
+    return signature

@@ -9,6 +9,8 @@ AssayError
     ├── KeyDamaged                 key-damaged          unreadable, half a chain, an algorithm that does not fit
     ├── KeyExposed                 key-exposed          a private key that others can read
     ├── KeyMismatch                key-mismatch         the key is not the certificate's
+    ├── SignerFailed        signer-failed        a key service or token raised, or answered with nothing
+    ├── TimestampFailed     timestamp-failed     no time-stamp from the authority
     ├── CertificateExpired         certificate-expired  or not valid yet
     ├── WrongKeyUsage              wrong-key-usage      the certificate may not sign claims (EKU)
     ├── CertificateProfile         certificate-profile  any other breach of the C2PA leaf profile
@@ -86,6 +88,20 @@ class KeyMismatch(SigningError):
 
     reason = "key-mismatch"
     default_remedy = "use the private key that the certificate was issued for"
+
+
+class SignerFailed(SigningError):
+    """The key service or token that holds the private key did not sign."""
+
+    reason = "signer-failed"
+    default_remedy = "see what the key service said above; nothing is signed without it"
+
+
+class TimestampFailed(SigningError):
+    """The time-stamp authority did not answer, or not with a time-stamp."""
+
+    reason = "timestamp-failed"
+    default_remedy = "see that the authority's address is right and reachable, or sign without it and stamp later"
 
 
 class CertificateExpired(SigningError):

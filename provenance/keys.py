@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from provenance.certificates import (
     ALGORITHMS,
     Algorithm,
     common_name,
+    cose_signature,
     ensure_usable,
     parse_chain,
     parse_key,
@@ -26,11 +28,12 @@ class SigningIdentity:
 
     alg: Algorithm
     chain_pem: bytes  # leaf first, then the authorities up to, and not with, the root
-    key_pem: bytes  # PKCS #8
+    key_pem: bytes | None  # PKCS #8; None where the key is elsewhere and `sign` reaches it
     root_pem: bytes
     common_name: str
     not_after: datetime
     tsa_url: str | None = None  # an RFC 3161 authority; None signs offline, and the signature dies with the leaf
+    sign: Callable[[bytes], bytes] | None = None  # a key service: from the message to its signature
 
     def __repr__(self) -> str:
         return f"SigningIdentity({self.common_name!r}, {self.alg}, until {self.not_after:%Y-%m-%d})"
@@ -50,9 +53,7 @@ class SigningIdentity:
         cls, chain_pem: bytes, key_pem: bytes, alg: str, root_pem: bytes | None = None, *, origin: str = "identity"
     ) -> SigningIdentity:
         """The same from PEM bytes; `origin` is how errors name them."""
-        known = next((name for name in ALGORITHMS if name == alg.lower()), None)
-        if known is None:
-            raise KeyDamaged(f"{origin}: {alg!r} is no C2PA algorithm", f"use one of {', '.join(ALGORITHMS)}")
+        known = _algorithm(alg, origin)
         chain = parse_chain(chain_pem, origin)
         key = private_pem(parse_key(key_pem, origin))
         if root_pem is None:
@@ -60,10 +61,41 @@ class SigningIdentity:
         parse_chain(root_pem, origin)
         return cls(known, chain_pem, key, root_pem, common_name(chain[0]), chain[0].not_valid_after_utc)
 
+    @classmethod
+    def from_callback(
+        cls, chain_pem: bytes, alg: str, sign: Callable[[bytes], bytes], root_pem: bytes | None = None
+    ) -> SigningIdentity:
+        """An identity whose private key is in a key service or a token (KMS, HSM, PKCS #11).
+
+        `sign` gets the message, not its hash, and returns the signature by `alg`; ECDSA may come as DER or as r and s
+        side by side. What it raises is what `publish` reports. Without a root the end of the chain is trusted.
+        """
+        known = _algorithm(alg, "callback")
+        chain = parse_chain(chain_pem, "callback")
+        if root_pem is None:
+            root_pem = chain[-1].public_bytes(serialization.Encoding.PEM)
+        parse_chain(root_pem, "callback")
+        return cls(known, chain_pem, None, root_pem, common_name(chain[0]), chain[0].not_valid_after_utc, sign=sign)
+
+    def cose_signature(self, message: bytes) -> bytes:
+        """The key service's signature of a message as C2PA wants it; raises KeyMismatch where it is another key's."""
+        assert self.sign is not None
+        return cose_signature(parse_chain(self.chain_pem, self.common_name)[0], self.alg, message, self.sign(message))
+
     def ensure_usable(self, now: datetime | None = None) -> None:
         """Raises the SigningError that names what keeps this identity from signing at `now` (default: today)."""
         chain = parse_chain(self.chain_pem, self.common_name)
-        ensure_usable(chain, parse_key(self.key_pem, self.common_name), self.alg, now or datetime.now(UTC))
+        key = chain[0].public_key()  # whether a key service holds its other half is seen by each signature
+        if self.key_pem is not None:
+            key = parse_key(self.key_pem, self.common_name).public_key()
+        ensure_usable(chain, key, self.alg, now or datetime.now(UTC))
+
+
+def _algorithm(alg: str, origin: str) -> Algorithm:
+    known = next((name for name in ALGORITHMS if name == alg.lower()), None)
+    if known is None:
+        raise KeyDamaged(f"{origin}: {alg!r} is no C2PA algorithm", f"use one of {', '.join(ALGORITHMS)}")
+    return known
 
 
 def read_key_file(path: Path) -> bytes:

@@ -39,12 +39,19 @@ class Store:
 
 
 class LibraryError(Exception):
-    """The library refused to sign; the two errors are what our streams raised, which it would have hidden."""
+    """The library refused to sign; the errors are what our streams or the signer raised, which it would have hidden."""
 
-    def __init__(self, words: str, target_error: OSError | None, source_error: OSError | None) -> None:
+    def __init__(
+        self,
+        words: str,
+        target_error: OSError | None,
+        source_error: OSError | None,
+        signer_error: Exception | None = None,
+    ) -> None:
         super().__init__(words)
         self.target_error = target_error
         self.source_error = source_error
+        self.signer_error = signer_error
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,12 @@ class Tap:
         with self._kept():
             return self._file.read(size)
 
-    def write(self, chunk: bytes) -> int:
+    def readinto(self, buffer: memoryview) -> int:
+        """Reads into the caller's memory, which spares the library a copy; returns how many bytes."""
+        with self._kept():
+            return int(self._file.readinto(buffer) or 0)  # type: ignore[attr-defined]
+
+    def write(self, chunk: bytes | memoryview) -> int:
         """Writes the chunk, and returns its length."""
         with self._kept():
             return self._file.write(chunk)
@@ -130,26 +142,49 @@ def _unread(words: str) -> Store:
     return Store(Answer.UNREADABLE, {}, words[:300])
 
 
+@contextlib.contextmanager
+def open_signer(identity: SigningIdentity, streams: Streams) -> Iterator[Any]:
+    """The library's signer of an identity; what goes wrong inside becomes a LibraryError with what really happened."""
+    algorithm = c2pa.C2paSigningAlg[identity.alg.upper()]
+    kept: list[Exception] = []
+
+    def sign(message: bytes) -> bytes:
+        try:
+            return identity.cose_signature(message)
+        except Exception as error:  # whatever a key service raises; the library would have swallowed it
+            kept.append(error)
+            raise
+
+    try:
+        if identity.key_pem is None:
+            chain = identity.chain_pem.decode("ascii", "replace")
+            yield c2pa.Signer.from_callback(sign, algorithm, chain, identity.tsa_url)
+        else:
+            parts = c2pa.C2paSignerInfo(identity.alg, identity.chain_pem, identity.key_pem, identity.tsa_url)
+            yield c2pa.Signer.from_info(parts)
+    except (c2pa.C2paError, OSError) as error:
+        cause = kept[0] if kept else None
+        raise LibraryError(str(error), streams.target.error, streams.source.error, cause) from (cause or error)
+
+
 def sign_stream(
     definition: str, ingredients: Sequence[IngredientStream], identity: SigningIdentity, streams: Streams
 ) -> None:
     """Writes the signed copy of the source into the target; raises LibraryError with what really went wrong."""
-    signer_parts = c2pa.C2paSignerInfo(identity.alg, identity.chain_pem, identity.key_pem, identity.tsa_url)
-    try:
-        with (
-            c2pa.Context.from_dict(Trust.of(identity).settings()) as context,
-            c2pa.Signer.from_info(signer_parts) as signer,
-            c2pa.Builder(definition, context=context) as builder,
-        ):
-            for ingredient in ingredients:
-                with ingredient.path.open("rb") as file:
-                    builder.add_ingredient(_words(ingredient), ingredient.mime, file)
-            builder.sign(signer, streams.mime, streams.source, streams.target)
+    with (
+        open_signer(identity, streams) as made,
+        made as signer,
+        c2pa.Context.from_dict(Trust.of(identity).settings()) as context,
+        c2pa.Builder(definition, context=context) as builder,
+    ):
+        for ingredient in ingredients:
+            with ingredient.path.open("rb") as file:
+                builder.add_ingredient(words_of(ingredient), ingredient.mime, file)
+        builder.sign(signer, streams.mime, streams.source, streams.target)
         streams.target.flush()
-    except (c2pa.C2paError, OSError) as error:
-        raise LibraryError(str(error), streams.target.error, streams.source.error) from error
 
 
-def _words(ingredient: IngredientStream) -> str:
+def words_of(ingredient: IngredientStream) -> str:
+    """What the library is told of an ingredient beside its bytes."""
     # The title is a neutral word: a user's own file name may hold a name, and manifests are public.
     return json.dumps({"title": ingredient.id, "relationship": ingredient.relationship, "label": ingredient.id})

@@ -7,11 +7,10 @@ Whatever goes wrong, the target is as it was, the source is never touched, and n
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from provenance.credentials import Credentials, State
@@ -29,15 +28,15 @@ from provenance.errors import (
 )
 from provenance.keys import SigningIdentity
 from provenance.kinds import FileKind, sniff, suffix_contradicts
-from provenance.library import IngredientStream, LibraryError, Streams, Tap, sign_stream
+from provenance.library import IngredientStream
 from provenance.manifest import Manifest, Relationship
 from provenance.reader import read
 from provenance.staging import StagedFile
 from provenance.trust import Trust
+from provenance.writing import Order, write_signed
 
 _MANIFEST_ROOM = 2**20  # bytes kept free beside a copy of the source: a manifest with its certificates is kilobytes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_CHUNK = 2**20
 
 
 def publish(
@@ -61,32 +60,20 @@ def publish(
     _ensure_target(destination, source, manifest, kind)
     trust = Trust.of(identity) + (trust or Trust())
     _ensure_history(source, manifest, trust)
-    order = _Order(source, json.dumps(manifest.definition), _ingredients(source, manifest), identity, kind.mime)
-    before = _digest(source)
-    if source_sha256 is not None and before != source_sha256:
-        raise SourceChanged(f"{source} is not the file that was judged (sha256 {before}, judged {source_sha256})")
+    words, ingredients = json.dumps(manifest.definition), _ingredients(source, manifest)
+    order = Order(source, words, ingredients, identity, kind, source_sha256 is not None)
     try:
         with StagedFile(destination.parent) as staged:
-            _sign(order, staged)
+            digest = write_signed(order, staged)
+            if source_sha256 not in (None, digest):
+                told = f"sha256 {digest}, judged {source_sha256}"
+                raise SourceChanged(f"{source} is not the file that was judged ({told})")
             staged.seal()
-            if _digest(source) != before:
-                raise SourceChanged(f"{source} changed while it was being signed")
             found = _verified(staged.path, destination, manifest, trust)
             staged.commit(destination)
     except OSError as error:  # the source's and the inputs' own are named where they are opened
         raise _of_target(error, destination) from error
     return replace(found, path=str(destination))
-
-
-@dataclass(frozen=True)
-class _Order:
-    """Everything that a signature needs, looked at beforehand."""
-
-    source: Path
-    definition: str
-    ingredients: tuple[IngredientStream, ...]
-    identity: SigningIdentity
-    mime: str
 
 
 def _source_kind(source: Path) -> FileKind:
@@ -167,23 +154,6 @@ def _ingredients(source: Path, manifest: Manifest) -> tuple[IngredientStream, ..
     return tuple(streams)
 
 
-def _sign(order: _Order, staged: StagedFile) -> None:
-    target = Tap(staged.file)
-    try:
-        file = order.source.open("rb")
-    except OSError as error:
-        raise SourceUnreadable(f"{order.source}: {error.strerror}") from error
-    with file:
-        try:
-            sign_stream(order.definition, order.ingredients, order.identity, Streams(Tap(file), target, order.mime))
-        except LibraryError as error:
-            if error.target_error is not None:
-                raise error.target_error from error
-            if error.source_error is not None:
-                raise SourceUnreadable(f"{order.source}: {error.source_error.strerror}") from error
-            raise SigningError(f"{order.source}: the C2PA library refused it ({error})") from error
-
-
 def _verified(staged: Path, destination: Path, manifest: Manifest, trust: Trust) -> Credentials:
     """Reads the staged file back; raises VerificationFailed unless it is trusted and says what it was meant to say."""
     found = read(staged, trust)
@@ -193,17 +163,6 @@ def _verified(staged: Path, destination: Path, manifest: Manifest, trust: Trust)
     if found.decision != manifest.decision:
         raise VerificationFailed(f"{destination}: the decision that reads back is not the one that was written")
     return found
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise SourceUnreadable(f"{path}: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def _of_target(error: OSError, destination: Path) -> SigningError:

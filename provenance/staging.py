@@ -71,7 +71,7 @@ def _hidden(folder: Path) -> Path:
 
 
 def _link(staged: Path, name: Path) -> None:
-    """Gives a nameless file a name. Naming a folder makes os.link follow /proc's link to the file; else it would not."""
+    """Gives a nameless file a name. Only with a folder named does os.link follow /proc's link to the file."""
     descriptors = os.open(staged.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.link(staged.name, name, src_dir_fd=descriptors, follow_symlinks=True)

@@ -14,8 +14,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+import provenance.embeddable
 import provenance.sign
 import provenance.staging
+import provenance.writing
 from provenance import (
     CertificateExpired,
     CertificateProfile,
@@ -264,20 +266,25 @@ def test_a_disk_that_fails_at_the_end_leaves_nothing(
     refused(error, identity)
 
 
+@pytest.mark.parametrize("fast", [True, False])
 def test_a_source_that_changes_while_it_is_signed_is_refused(
-    video: Path, folder: Path, identity: SigningIdentity, manifest: Make, monkeypatch: pytest.MonkeyPatch
+    fast: bool, video: Path, folder: Path, identity: SigningIdentity, manifest: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was hashed before signing must be there after it; else neither version is published."""
+    """A file that was written to meanwhile is not published, by neither of the two ways of signing."""
     source = folder.parent / "live.mp4"
     source.write_bytes(video.read_bytes())
-    real = provenance.sign.sign_stream
+    place, name = (provenance.embeddable, "sign_copy") if fast else (provenance.writing, "sign_stream")
+    real = getattr(place, name)
 
-    def meanwhile(*given: Any) -> None:
-        real(*given)
+    def meanwhile(*given: Any) -> Any:
+        found = real(*given)
         with source.open("ab") as file:
             file.write(b"more")
+        return found
 
-    monkeypatch.setattr(provenance.sign, "sign_stream", meanwhile)
+    monkeypatch.setattr(place, name, meanwhile)
+    if not fast:
+        monkeypatch.setattr(provenance.embeddable, "available", lambda: False)
     with pytest.raises(SourceChanged, match="while it was being signed"):
         publish(source, folder / "a.mp4", manifest(), identity)
     assert list(folder.iterdir()) == []
@@ -335,5 +342,5 @@ def test_what_the_library_refuses_for_its_own_reasons_is_reported(
 def test_every_error_class_has_its_own_reason_and_remedy() -> None:
     """Reasons are unique and stable words; each class says what to do."""
     classes = SigningError.__subclasses__()
-    assert len({each.reason for each in classes}) == len(classes) == 18
+    assert len({each.reason for each in classes}) == len(classes) == 20
     assert all(each.default_remedy != SigningError.default_remedy for each in classes)

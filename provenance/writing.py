@@ -1,0 +1,120 @@
+"""The signed copy of a source, written into a staged file by the faster of two ways that can."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from provenance import embeddable
+from provenance.errors import SignerFailed, SigningError, SourceChanged, SourceUnreadable, TimestampFailed
+from provenance.keys import SigningIdentity
+from provenance.kinds import FileKind
+from provenance.layout import Layout, plan
+from provenance.library import IngredientStream, LibraryError, Streams, Tap, sign_stream
+from provenance.staging import StagedFile
+
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Order:
+    """Everything that a signature needs, looked at beforehand."""
+
+    source: Path
+    definition: str
+    ingredients: tuple[IngredientStream, ...]
+    identity: SigningIdentity
+    kind: FileKind
+    hash_source: bool = True  # the caller knows what was judged, and will compare
+
+
+def write_signed(order: Order, staged: StagedFile) -> str:
+    """Writes the signed copy, and returns the sha256 of the source that was signed.
+
+    An MP4 of the plain layout is read once, and hashed where the order says so ("" otherwise). Any other file is hashed
+    before and after the library reads it. Raises the SigningError that names the fault; an OSError is the target's.
+    """
+    try:
+        file = order.source.open("rb", buffering=0)
+    except OSError as error:
+        raise SourceUnreadable(f"{order.source}: {error.strerror}") from error
+    with file:
+        try:
+            state = _state(file)
+            layout = plan(file, state[1]) if order.kind.family == "bmff" and embeddable.available() else None
+            file.seek(0)
+        except OSError as error:
+            raise SourceUnreadable(f"{order.source}: {error.strerror}") from error
+        digest = _copied(order, file, staged, layout) if layout else None
+        if digest is None:
+            digest = _signed_by_library(order, file, staged)
+        if _state(file) != state:
+            raise SourceChanged(f"{order.source} changed while it was being signed")
+    return digest
+
+
+def _state(file: BinaryIO) -> tuple[int, int, int]:
+    """What of a file changes when it is written to."""
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _copied(order: Order, file: BinaryIO, staged: StagedFile, layout: Layout) -> str | None:
+    """The fast way; None where it turned out not to be one, with the staged file empty again."""
+    streams = Streams(Tap(file), Tap(staged.file), order.kind.mime)
+    whole = embeddable.Order(order.definition, order.ingredients, order.identity, layout, order.hash_source)
+    try:
+        return embeddable.sign_copy(whole, streams)
+    except embeddable.DoesNotFit:
+        staged.file.seek(0)
+        staged.file.truncate()
+        return None
+    except EOFError as error:
+        raise SourceChanged(f"{order.source} changed while it was being signed ({error})") from error
+    except LibraryError as error:
+        raise _translated(error, order) from error
+
+
+def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> str:
+    before = digest_of(file, order.source)
+    streams = Streams(Tap(file), Tap(staged.file), order.kind.mime)
+    file.seek(0)
+    try:
+        sign_stream(order.definition, order.ingredients, order.identity, streams)
+    except LibraryError as error:
+        raise _translated(error, order) from error
+    if digest_of(file, order.source) != before:
+        raise SourceChanged(f"{order.source} changed while it was being signed")
+    return before
+
+
+def digest_of(file: BinaryIO, path: Path) -> str:
+    """The sha256 of an open file from its start; `path` is how errors name it."""
+    buffer = memoryview(bytearray(_CHUNK))
+    digest = hashlib.sha256()
+    try:
+        file.seek(0)
+        while size := file.readinto(buffer):  # type: ignore[attr-defined]
+            digest.update(buffer[:size])
+    except OSError as error:
+        raise SourceUnreadable(f"{path}: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def _translated(error: LibraryError, order: Order) -> Exception:
+    """What really went wrong, where one of our own streams or the key service said so."""
+    if error.signer_error is not None:
+        if isinstance(error.signer_error, SigningError):
+            return error.signer_error
+        cause = error.signer_error
+        return SignerFailed(f"the key service of {order.identity.common_name!r}: {type(cause).__name__}: {cause}")
+    if error.target_error is not None:
+        return error.target_error
+    if error.source_error is not None:
+        return SourceUnreadable(f"{order.source}: {error.source_error.strerror}")
+    if order.identity.tsa_url is not None and "time stamp" in str(error):
+        return TimestampFailed(f"{order.identity.tsa_url}: {error}")
+    return SigningError(f"{order.source}: the C2PA library refused it ({error})")
