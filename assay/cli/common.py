@@ -25,6 +25,7 @@ out = Console(highlight=False, soft_wrap=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout, one object an item.")
 policy_option = click.option("--policy", metavar="P", help="A shipped policy's name, or the path of a YAML file.")
 
+EVIDENCE = ("stage", "category", "source", "absence", "item", "span", "start_s")  # of a reason: where it comes from
 COLOURS = {"allow": "green", "review": "yellow", "block": "red"}
 EXIT_BY_ACTION = {"allow": ExitCode.OK, "review": ExitCode.REVIEW, "block": ExitCode.REFUSED}
 
@@ -67,9 +68,18 @@ def tell(label: str, action: str, reasons: list[dict[str, Any]], policy: dict[st
     """A decision in words: what, by which rule, on what evidence, under which policy."""
     line = Text.assemble((action.upper(), f"bold {COLOURS[action]}"), "  ", label)
     out.print(line)
-    for reason in reasons:
+    for reason in _gravest_each(reasons):
         out.print(Text("  " + reason_words(reason)))
     out.print(Text(f"  policy {policy['id']}@{policy['version']} {policy['digest'][:12]}", style="dim"))
+
+
+def _gravest_each(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of reasons that cite the same evidence (a review and a block rule), the gravest; --json has them all."""
+    kept: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for reason in reasons:  # gravest first
+        evidence = tuple(str(reason[key]) for key in EVIDENCE)
+        kept.setdefault(evidence, reason)
+    return list(kept.values())
 
 
 def reason_words(reason: dict[str, Any]) -> str:
