@@ -7,6 +7,7 @@ from .errors import (
     PolicyError as PolicyError,
     ReplayRefused as ReplayRefused,
 )
+from .examine import examine_text as examine_text
 from .examples import ExampleOutcome as ExampleOutcome, run_examples as run_examples
 from .linting import Finding as Finding, lint as lint
 from .policy import (
@@ -40,4 +41,3 @@ from .stages import (
     PromptClassifier as PromptClassifier,
     source as source,
 )
-from .examine import examine_text as examine_text

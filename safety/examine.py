@@ -32,7 +32,7 @@ def examine_text(item: Item, text: str, classifiers: Sequence[PromptClassifier],
                 classifier.runtime,
                 items=1,
                 failed=int(failed),
-            )  # fmt: skip
+            )
         )
     offered = {category for classifier in classifiers for category in classifier.categories}
     scores += [

@@ -16,15 +16,29 @@ class Examiner(Protocol):
     """What every stage says of itself; it goes into the posture as it is."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The model's name, without a version."""
+        ...
+
     @property
-    def version(self) -> str: ...
+    def version(self) -> str:
+        """Changes where the same input would be scored otherwise."""
+        ...
+
     @property
-    def weights_sha256(self) -> str | None: ...
+    def weights_sha256(self) -> str | None:
+        """Hash of what was learned or listed; None where nothing was."""
+        ...
+
     @property
-    def runtime(self) -> str | None: ...
+    def runtime(self) -> str | None:
+        """What computes it, e.g. `onnxruntime 1.32 cpu fp32`."""
+        ...
+
     @property
-    def categories(self) -> tuple[str, ...]: ...
+    def categories(self) -> tuple[str, ...]:
+        """The categories that it scores."""
+        ...
 
 
 class PromptClassifier(Examiner, Protocol):
@@ -39,7 +53,10 @@ class FrameClassifier(Examiner, Protocol):
     """Scores frames; deterministic, and a batch equals its frames one by one."""
 
     @property
-    def licence(self) -> str: ...
+    def licence(self) -> str:
+        """The licence of code and weights; it decides who may ship them."""
+        ...
+
     @property
     def cost_ms(self) -> float:
         """Milliseconds a frame on one thread, as measured by its author; schedulers order by it."""
