@@ -1,3 +1,8 @@
+from .attachments import (
+    Attachments as Attachments,
+    Mark as Mark,
+    SoftBinding as SoftBinding,
+)
 from .credentials import (
     Credentials as Credentials,
     Ingredient as Ingredient,

@@ -26,7 +26,7 @@ from c2pa import c2pa as binding
 
 from provenance.keys import SigningIdentity
 from provenance.layout import MDAT_HEAD, Layout
-from provenance.library import IngredientStream, Streams, open_signer, words_of
+from provenance.library import IngredientStream, Statement, Streams, add_thumbnail, open_signer, words_of
 from provenance.trust import Trust
 
 TESTED_VERSIONS = ("0.38.1", "0.91.3")  # c2pa-python, c2pa-rs
@@ -60,8 +60,7 @@ def available() -> bool:
 class Order:
     """What is to be signed, by whom, and the layout that the signed file will have."""
 
-    definition: str
-    ingredients: tuple[IngredientStream, ...]
+    statement: Statement
     identity: SigningIdentity
     layout: Layout
     hash_source: bool = True
@@ -79,10 +78,12 @@ def sign_copy(order: Order, streams: Streams) -> str:
         )
         blank = Copied("", bytes(_DIGEST), (bytes(_DIGEST),) * order.layout.leaves)
         first = stack.enter_context(c2pa.Builder(_bound(order, blank), context=context))
-        archives = [_archived(first, each) for each in order.ingredients]
+        add_thumbnail(first, order.statement)
+        archives = [_archived(first, each) for each in order.statement.ingredients]
         slot = _bytes_of(first, "c2pa_builder_placeholder", streams.mime)
         copied, start = _copy(order, streams, slot)
         second = stack.enter_context(c2pa.Builder(_bound(order, copied), context=context))
+        add_thumbnail(second, order.statement)
         for archive in archives:
             second.add_ingredient_from_archive(io.BytesIO(archive))
         manifest = _bytes_of(second, "c2pa_builder_sign_embeddable", streams.mime)
@@ -138,7 +139,7 @@ def _bound(order: Order, copied: Copied) -> str:
                 "fixedBlockSize": order.layout.leaf_size,
             }
         ]
-    definition = json.loads(order.definition)
+    definition = json.loads(order.statement.definition)
     definition["assertions"].append({"label": _HASH_LABEL, "created": True, "data": body})
     return json.dumps(definition)
 

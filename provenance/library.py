@@ -7,8 +7,9 @@ manifest, a remote one and a damaged file are told apart only by class and text;
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -62,6 +63,18 @@ class IngredientStream:
     relationship: str
     mime: str
     path: Path
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is to be signed: the definition as JSON, and the files and the picture that it names."""
+
+    definition: str
+    ingredients: tuple[IngredientStream, ...] = ()
+    thumbnail: tuple[str, bytes] | None = None  # MIME type and content
+
+
+THUMBNAIL = "thumbnail"  # the identifier by which a definition names it
 
 
 class Tap:
@@ -167,21 +180,26 @@ def open_signer(identity: SigningIdentity, streams: Streams) -> Iterator[Any]:
         raise LibraryError(str(error), streams.target.error, streams.source.error, cause) from (cause or error)
 
 
-def sign_stream(
-    definition: str, ingredients: Sequence[IngredientStream], identity: SigningIdentity, streams: Streams
-) -> None:
+def sign_stream(statement: Statement, identity: SigningIdentity, streams: Streams) -> None:
     """Writes the signed copy of the source into the target; raises LibraryError with what really went wrong."""
     with (
         open_signer(identity, streams) as made,
         made as signer,
         c2pa.Context.from_dict(Trust.of(identity).settings()) as context,
-        c2pa.Builder(definition, context=context) as builder,
+        c2pa.Builder(statement.definition, context=context) as builder,
     ):
-        for ingredient in ingredients:
+        add_thumbnail(builder, statement)
+        for ingredient in statement.ingredients:
             with ingredient.path.open("rb") as file:
                 builder.add_ingredient(words_of(ingredient), ingredient.mime, file)
         builder.sign(signer, streams.mime, streams.source, streams.target)
         streams.target.flush()
+
+
+def add_thumbnail(builder: Any, statement: Statement) -> None:
+    """Hands a builder the picture that its definition names, if there is one."""
+    if statement.thumbnail is not None:
+        builder.add_resource(THUMBNAIL, io.BytesIO(statement.thumbnail[1]))
 
 
 def words_of(ingredient: IngredientStream) -> str:

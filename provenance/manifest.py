@@ -10,9 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from provenance.attachments import Attachments, Mark, Thumbnail
 from provenance.gate import LABEL, GateRecord
 from provenance.origin import Kind, Origin
-from provenance.rules import ACTIONS, TRAINING, validate
+from provenance.rules import ACTIONS, SOFT_BINDING, TRAINING, validate
 
 SPEC_VERSION = "2.4.0"
 PRODUCT = "assay-video"
@@ -49,6 +50,7 @@ class Manifest:
 
     definition: Mapping[str, Any]
     ingredients: tuple[IngredientFile, ...] = ()
+    thumbnail: Thumbnail | None = None
 
     def __post_init__(self) -> None:
         validate(self.definition, [ingredient.id for ingredient in self.ingredients])
@@ -65,25 +67,37 @@ class Manifest:
         return body
 
 
-def build_manifest(origin: Origin, gate: GateRecord, title: str, training: Training = Training.NOT_ALLOWED) -> Manifest:
+def build_manifest(
+    origin: Origin,
+    gate: GateRecord,
+    title: str,
+    training: Training = Training.NOT_ALLOWED,
+    attachments: Attachments | None = None,
+) -> Manifest:
     """The manifest of one file.
 
     Raises NotAllowed where a decision is not ALLOW and no person approved it, or where there is no decision; raises
     ManifestInvalid where a rule of C2PA or of ours is broken. `title` is shown to everybody: never a prompt.
     """
     gate.ensure_allowed()
+    attachments = attachments or Attachments()
     ingredients = _ingredients(origin)
+    actions = _actions(origin, ingredients)
+    if any(each.mark is Mark.WATERMARK for each in attachments.soft_bindings):
+        actions.append(_action(origin, "c2pa.watermarked.bound", []))
     definition = {
         "claim_version": 2,
         "claim_generator_info": [{"name": "Assay", "version": _version(), "specVersion": SPEC_VERSION}],
         "title": _plain(title),
         "assertions": [
-            _assertion(ACTIONS, {"allActionsIncluded": True, "actions": _actions(origin, ingredients)}),
+            _assertion(ACTIONS, {"allActionsIncluded": True, "actions": actions}),
             _assertion(TRAINING, {"entries": {use: {"use": training.value} for use in _USES}}),
             _assertion(LABEL, gate.assertion()),
+            *(_assertion(SOFT_BINDING, each.assertion()) for each in attachments.soft_bindings),
         ],
     }
-    return Manifest(definition, ingredients)
+    thumbnail = Thumbnail.load(attachments.thumbnail) if attachments.thumbnail else None
+    return Manifest(definition, ingredients, thumbnail)
 
 
 _USES = ("cawg.ai_training", "cawg.ai_generative_training", "cawg.ai_inference", "cawg.data_mining")
@@ -98,28 +112,39 @@ def _ingredients(origin: Origin) -> tuple[IngredientFile, ...]:
         case Kind.TEXT_TO_VIDEO:
             return ()
         case Kind.IMAGE_TO_VIDEO:
-            return tuple(
-                IngredientFile(f"input-{number}", Relationship.INPUT, path)
-                for number, path in enumerate(origin.inputs, 1)
-            )
+            return _numbered("input", Relationship.INPUT, origin.inputs)
         case Kind.SCANNED:
             return (IngredientFile("parent", Relationship.PARENT, None),)
-        case Kind.EXTENSION | Kind.DERIVED:
-            return (IngredientFile("parent", Relationship.PARENT, origin.inputs[0]),)
+        case Kind.JOIN:
+            return _numbered("component", Relationship.COMPONENT, origin.inputs)
+        case Kind.EXTENSION | Kind.REMIX | Kind.DERIVED:
+            parent = IngredientFile("parent", Relationship.PARENT, origin.inputs[0])
+            return (parent, *_numbered("component", Relationship.COMPONENT, origin.inputs[1:]))
+
+
+def _numbered(name: str, relationship: Relationship, paths: tuple[Path, ...]) -> tuple[IngredientFile, ...]:
+    return tuple(IngredientFile(f"{name}-{number}", relationship, path) for number, path in enumerate(paths, 1))
 
 
 def _actions(origin: Origin, ingredients: tuple[IngredientFile, ...]) -> list[dict[str, Any]]:
     """The inception action, then what was done; each says when, by which software, and how."""
-    ids = [ingredient.id for ingredient in ingredients]
+    placed = [
+        _action(origin, "c2pa.placed", [each.id]) for each in ingredients if each.relationship is Relationship.COMPONENT
+    ]
+    others = [each.id for each in ingredients if each.relationship is not Relationship.COMPONENT]
     match origin.kind:
-        case Kind.TEXT_TO_VIDEO | Kind.IMAGE_TO_VIDEO:
-            return [_action(origin, "c2pa.created", ids)]
+        case Kind.TEXT_TO_VIDEO | Kind.IMAGE_TO_VIDEO | Kind.JOIN:
+            return [_action(origin, "c2pa.created", others), *placed]
         case Kind.SCANNED:
-            return [_action(origin, "c2pa.opened", ids)]
-        case Kind.EXTENSION:
-            return [_action(origin, "c2pa.opened", ids), _action(origin, "c2pa.edited", [])]
+            return [_action(origin, "c2pa.opened", others)]
+        case Kind.EXTENSION | Kind.REMIX:
+            return [_action(origin, "c2pa.opened", others), *placed, _action(origin, "c2pa.edited", [])]
         case Kind.DERIVED:
-            return [_action(origin, "c2pa.opened", ids), _action(origin, "c2pa.converted", [])]
+            return [_action(origin, "c2pa.opened", others), _action(origin, "c2pa.converted", [])]
+
+
+# Actions after which the pictures look different, or come to be; only these say by what kind of source.
+_PERCEPTIBLE = ("c2pa.created", "c2pa.placed", "c2pa.edited", "c2pa.converted")
 
 
 def _action(origin: Origin, name: str, ingredient_ids: list[str]) -> dict[str, Any]:
@@ -130,7 +155,7 @@ def _action(origin: Origin, name: str, ingredient_ids: list[str]) -> dict[str, A
         "org.assay.mode": origin.mode,
         "org.assay.seed": None if origin.seed is None else str(origin.seed),
     }
-    perceptible = name != "c2pa.opened" and origin.digital_source_type is not None
+    perceptible = name in _PERCEPTIBLE and origin.digital_source_type is not None
     action = {
         "action": name,
         "when": origin.when,

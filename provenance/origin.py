@@ -19,9 +19,11 @@ class Kind(StrEnum):
 
     TEXT_TO_VIDEO = "text-to-video"
     IMAGE_TO_VIDEO = "image-to-video"  # inputs: the pictures it was made from
-    EXTENSION = "extension"  # inputs: the one video that was continued
+    EXTENSION = "extension"  # inputs: the video that was continued; for a fill between two, the one before comes first
+    JOIN = "join"  # inputs: the videos that were put one after another
+    REMIX = "remix"  # inputs: the video that was changed, then any that were taken into it
     SCANNED = "scanned"  # an existing file, signed after a scan; its own manifest is kept as the parent
-    DERIVED = "derived"  # a thumbnail, contact sheet or preview; inputs: the one signed video it was made from
+    DERIVED = "derived"  # thumbnail, poster, spritesheet, preview, audio; inputs: the one video it was made from
 
 
 class SourceType(StrEnum):
@@ -42,13 +44,17 @@ ALLOWED_SOURCE_TYPES: dict[Kind, frozenset[SourceType | None]] = {
     Kind.TEXT_TO_VIDEO: frozenset({SourceType.TRAINED, SourceType.ALGORITHMIC}),
     Kind.IMAGE_TO_VIDEO: frozenset({SourceType.TRAINED, SourceType.ALGORITHMIC, SourceType.COMPOSITE}),
     Kind.EXTENSION: frozenset({SourceType.TRAINED, SourceType.ALGORITHMIC, SourceType.COMPOSITE}),
+    Kind.JOIN: frozenset({SourceType.TRAINED, SourceType.ALGORITHMIC, SourceType.COMPOSITE}),
+    Kind.REMIX: frozenset({SourceType.TRAINED, SourceType.ALGORITHMIC, SourceType.COMPOSITE}),
     Kind.SCANNED: frozenset({None}),
     Kind.DERIVED: frozenset({None, SourceType.TRAINED, SourceType.ALGORITHMIC, SourceType.COMPOSITE}),
 }
 _INPUTS: dict[Kind, tuple[int, int]] = {
     Kind.TEXT_TO_VIDEO: (0, 0),
     Kind.IMAGE_TO_VIDEO: (1, 64),
-    Kind.EXTENSION: (1, 1),
+    Kind.EXTENSION: (1, 2),
+    Kind.JOIN: (2, 64),
+    Kind.REMIX: (1, 64),
     Kind.SCANNED: (0, 0),
     Kind.DERIVED: (1, 1),
 }

@@ -20,7 +20,8 @@ from provenance.origin import SourceType
 INCEPTIONS = ("c2pa.created", "c2pa.opened")
 ACTIONS = "c2pa.actions.v2"
 TRAINING = "cawg.training-mining"
-_STANDARD_LABELS = frozenset({ACTIONS, TRAINING})
+SOFT_BINDING = "c2pa.soft-binding"
+_STANDARD_LABELS = frozenset({ACTIONS, TRAINING, SOFT_BINDING})
 _OWN_LABEL = re.compile(r"(?!c2pa\.|cawg\.)[a-z0-9_-]+(\.[a-z0-9_-]+)+\Z")  # a custom label contains a dot
 _WHEN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"
 _SOURCE_TYPES = frozenset(kind.uri for kind in SourceType)
@@ -65,7 +66,9 @@ class Parameters(_Camel):
 class ActionModel(_Camel):
     """One action. The source type belongs to perceptible actions, never to opening."""
 
-    action: Literal["c2pa.created", "c2pa.opened", "c2pa.edited", "c2pa.converted"]
+    action: Literal[
+        "c2pa.created", "c2pa.opened", "c2pa.placed", "c2pa.edited", "c2pa.converted", "c2pa.watermarked.bound"
+    ]
     when: Annotated[str, Field(pattern=_WHEN)]
     software_agent: Agent
     digital_source_type: str | None = None
@@ -80,13 +83,12 @@ class ActionModel(_Camel):
 
     @model_validator(mode="after")
     def _source_type_where_it_belongs(self) -> ActionModel:
-        if self.action in ("c2pa.created", "c2pa.edited") and self.digital_source_type is None:
+        if self.action in ("c2pa.created", "c2pa.placed", "c2pa.edited") and self.digital_source_type is None:
             raise ValueError(f"{self.action} needs a digitalSourceType")
-        if self.action == "c2pa.opened":
-            if self.digital_source_type is not None:
-                raise ValueError("c2pa.opened must not carry a digitalSourceType")
-            if self.parameters is None or not self.parameters.ingredient_ids:
-                raise ValueError("c2pa.opened must name the ingredient that was opened")
+        if self.action in ("c2pa.opened", "c2pa.watermarked.bound") and self.digital_source_type is not None:
+            raise ValueError(f"{self.action} must not carry a digitalSourceType")
+        if self.action in ("c2pa.opened", "c2pa.placed") and not (self.parameters and self.parameters.ingredient_ids):
+            raise ValueError(f"{self.action} must name its ingredient")
         return self
 
 
@@ -116,6 +118,18 @@ class TrainingMining(_Strict):
     ]
 
 
+class _Block(_Strict):
+    scope: Annotated[dict[str, str], Field(max_length=0)]  # the whole asset
+    value: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+=*$")]
+
+
+class SoftBindings(_Strict):
+    """A watermark or fingerprint of the asset."""
+
+    alg: Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[A-Za-z0-9_-]+)+$")]
+    blocks: Annotated[list[_Block], Field(min_length=1)]
+
+
 class Assertion(_Strict):
     """Everything we assert we made ourselves, so `created`: gathered assertions vouch for nothing."""
 
@@ -136,6 +150,8 @@ class Assertion(_Strict):
             Actions.model_validate(self.data)
         if self.label == TRAINING:
             TrainingMining.model_validate(self.data)
+        if self.label == SOFT_BINDING:
+            SoftBindings.model_validate(self.data)
         _encodable(self.data, self.label)
         return self
 
@@ -150,7 +166,7 @@ class Definition(_Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Definition:
-        labels = [assertion.label for assertion in self.assertions]
+        labels = [assertion.label for assertion in self.assertions if assertion.label != SOFT_BINDING]
         if len(set(labels)) != len(labels):
             raise ValueError("each assertion may appear once")
         if missing := {ACTIONS, TRAINING, LABEL} - set(labels):
@@ -167,6 +183,9 @@ def validate(definition: Mapping[str, Any], ingredient_ids: Sequence[str]) -> No
         faults = (f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
         raise ManifestInvalid("; ".join(faults)) from error
     actions = Actions.model_validate(next(a.data for a in model.assertions if a.label == ACTIONS)).actions
+    bound = any(each.label == SOFT_BINDING for each in model.assertions)
+    if any(each.action == "c2pa.watermarked.bound" for each in actions) and not bound:
+        raise ManifestInvalid("c2pa.watermarked.bound without a soft binding reads as invalid")
     named = {id for each in actions if each.parameters for id in each.parameters.ingredient_ids or ()}
     if named != set(ingredient_ids):
         raise ManifestInvalid(f"actions name ingredients {sorted(named)}, the manifest holds {sorted(ingredient_ids)}")

@@ -28,7 +28,7 @@ from provenance.errors import (
 )
 from provenance.keys import SigningIdentity
 from provenance.kinds import FileKind, sniff, suffix_contradicts
-from provenance.library import IngredientStream
+from provenance.library import THUMBNAIL, IngredientStream, Statement
 from provenance.manifest import Manifest, Relationship
 from provenance.reader import read
 from provenance.staging import StagedFile
@@ -55,13 +55,12 @@ def publish(
     Raises the SigningError that names the fault; see `provenance.errors` for each. An existing target is replaced.
     """
     identity.ensure_usable()
-    manifest = Manifest(json.loads(json.dumps(manifest.definition)), manifest.ingredients)  # as signed, so validated
+    manifest = replace(manifest, definition=json.loads(json.dumps(manifest.definition)))  # as signed, so validated
     kind = _source_kind(source)
     _ensure_target(destination, source, manifest, kind)
     trust = Trust.of(identity) + (trust or Trust())
     _ensure_history(source, manifest, trust)
-    words, ingredients = json.dumps(manifest.definition), _ingredients(source, manifest)
-    order = Order(source, words, ingredients, identity, kind, source_sha256 is not None)
+    order = Order(source, _statement(source, manifest), identity, kind, source_sha256 is not None)
     try:
         with StagedFile(destination.parent) as staged:
             digest = write_signed(order, staged)
@@ -139,6 +138,14 @@ def _ensure_untampered(path: Path, found: Credentials) -> None:
         raise SourceTampered(f"{path}: its credentials are invalid ({', '.join(found.codes)})")
     if found.state in (State.UNREADABLE, State.REMOTE):
         raise SourceUnreadable(f"{path}: its credentials cannot be read ({', '.join(found.codes)})")
+
+
+def _statement(source: Path, manifest: Manifest) -> Statement:
+    definition, picture = dict(manifest.definition), manifest.thumbnail
+    if picture is None:
+        return Statement(json.dumps(definition), _ingredients(source, manifest))
+    definition["thumbnail"] = {"format": picture.mime, "identifier": THUMBNAIL}
+    return Statement(json.dumps(definition), _ingredients(source, manifest), (picture.mime, picture.content))
 
 
 def _ingredients(source: Path, manifest: Manifest) -> tuple[IngredientStream, ...]:

@@ -13,7 +13,7 @@ from provenance.errors import SignerFailed, SigningError, SourceChanged, SourceU
 from provenance.keys import SigningIdentity
 from provenance.kinds import FileKind
 from provenance.layout import Layout, plan
-from provenance.library import IngredientStream, LibraryError, Streams, Tap, sign_stream
+from provenance.library import LibraryError, Statement, Streams, Tap, sign_stream
 from provenance.staging import StagedFile
 
 _CHUNK = 2**20
@@ -24,8 +24,7 @@ class Order:
     """Everything that a signature needs, looked at beforehand."""
 
     source: Path
-    definition: str
-    ingredients: tuple[IngredientStream, ...]
+    statement: Statement
     identity: SigningIdentity
     kind: FileKind
     hash_source: bool = True  # the caller knows what was judged, and will compare
@@ -65,7 +64,7 @@ def _state(file: BinaryIO) -> tuple[int, int, int]:
 def _copied(order: Order, file: BinaryIO, staged: StagedFile, layout: Layout) -> str | None:
     """The fast way; None where it turned out not to be one, with the staged file empty again."""
     streams = Streams(Tap(file), Tap(staged.file), order.kind.mime)
-    whole = embeddable.Order(order.definition, order.ingredients, order.identity, layout, order.hash_source)
+    whole = embeddable.Order(order.statement, order.identity, layout, order.hash_source)
     try:
         return embeddable.sign_copy(whole, streams)
     except embeddable.DoesNotFit:
@@ -83,7 +82,7 @@ def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> str:
     streams = Streams(Tap(file), Tap(staged.file), order.kind.mime)
     file.seek(0)
     try:
-        sign_stream(order.definition, order.ingredients, order.identity, streams)
+        sign_stream(order.statement, order.identity, streams)
     except LibraryError as error:
         raise _translated(error, order) from error
     if digest_of(file, order.source) != before:
