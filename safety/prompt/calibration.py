@@ -3,11 +3,12 @@
     {"format": "assay-calibration/1", "model": NAME, "weights_sha256": HEX,
      "categories": {CATEGORY: {
         "knots": [[logit, value], ...],          # a rising, piecewise linear map; flat outside its ends
-        "review": POINT, "block": POINT}}}       # POINT = {"threshold", "fpr", "false_positives", "n", "interval": [lo, hi]}
+        "review": POINT, "block": POINT}}}
+    POINT = {"threshold", "logit", "fpr", "false_positives", "n", "interval": [lo, hi]}
 
 A value is a place on the scale of false positives on benign prompts of sources that were left out of training: at the
-review threshold (0.5) the stated share of them is flagged, at the block threshold (0.8) a smaller one. `interval` is the
-exact 95 % binomial interval of that share.
+review threshold (0.5) the stated share of them is flagged, at the block threshold (0.8) a smaller one. `interval` is
+the exact 95 % binomial interval of that share.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -74,7 +76,7 @@ class Calibration:
 
 def _category(name: str, entry: Mapping[str, object]) -> CategoryCalibration:
     knots = tuple((float(x), float(y)) for x, y in entry["knots"])  # type: ignore[attr-defined]  # ValueError if not pairs
-    rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in zip(knots, knots[1:], strict=False))
+    rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(knots))
     if len(knots) < 2 or not rising or not all(0.0 <= y <= 1.0 and np.isfinite(x) for x, y in knots):
         raise ValueError(f"{name}: the knots must rise, with values in [0, 1]")
     return CategoryCalibration(knots, _point(entry["review"]), _point(entry["block"]))

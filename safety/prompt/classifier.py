@@ -15,13 +15,13 @@ from importlib.abc import Traversable
 import numpy as np
 
 from safety.errors import ModelUnavailable
-from safety.prompt import gazetteer as names
-from safety.prompt import minors
+from safety.prompt import gazetteer as names, minors
 from safety.prompt.calibration import Calibration
 from safety.prompt.gazetteer import Gazetteer, Named
-from safety.prompt.language import UNKNOWN, Language
+from safety.prompt.language import NO_WORDS, UNKNOWN, Language
 from safety.prompt.lexicon import Lexicon
 from safety.prompt.linear import LinearModel, features, windows
+from safety.prompt.minors import Cues
 from safety.prompt.phrases import Key
 from safety.prompt.reading import Reader, Reading, ReadView
 from safety.score import Absence, Item, Score, Where
@@ -67,14 +67,15 @@ class EmbeddedPromptClassifier:
         calibration, common = _read(folder / "calibration.json"), _read(folder / "words.txt")
         self._calibration = Calibration.parse(calibration, "calibration.json")
         self._model = LinearModel.load(folder / "linear.safetensors", self._calibration.weights_sha256)
-        lexicon, listed = Lexicon.load(), Gazetteer.load(gazetteer)
-        self._reader = Reader(lexicon, listed, frozenset(common.decode().split()))
+        lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer), Cues.load()
+        self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()))
         parts = [
             calibration,
             self._calibration.weights_sha256.encode(),
             common,
             lexicon.sha256.encode(),
             listed.sha256.encode(),
+            cues.sha256.encode(),
         ]
         self.weights_sha256: str | None = hashlib.sha256(
             b"".join(hashlib.sha256(part).digest() for part in parts)
@@ -85,8 +86,8 @@ class EmbeddedPromptClassifier:
     def score(self, item: Item, text: str) -> list[Score]:
         """One score for each of `categories`, in their order."""
         reading = self._reader.read(text)
-        learned = {category: _NOTHING for category in LEARNED}
-        named = {category: _NOTHING for category in names.CATEGORIES}
+        learned = dict.fromkeys(LEARNED, _NOTHING)
+        named = dict.fromkeys(names.CATEGORIES, _NOTHING)
         for view in reading.views:
             for category, signal in view.signals.items():
                 hit = signal.strongest
@@ -95,7 +96,7 @@ class EmbeddedPromptClassifier:
                 by = _named_by(name)
                 _keep(named, name.entry.group.category, Finding(name.value, view.key, name.hit.start, name.hit.end, by))
         certain = dict(learned)
-        if reading.language.measured:
+        if reading.language.measured and reading.language.code != NO_WORDS:
             for view in _judged(reading):
                 for category, finding in self._judge(view).items():
                     _keep(learned, category, finding)
@@ -159,7 +160,7 @@ def _minors(reading: Reading, sexual: Finding) -> Finding:
     """The rule on minors over the final view; the sexual signal is the best of all views."""
     view = reading.views[-1]
     cue = minors.minor_cue(view.key, view.hits)
-    level = minors.sexual_level(sexual.value, 0.0, view.hits)
+    level = minors.sexual_level(sexual.value, view.hits)
     value = minors.conjunction(level, cue.level, cue.adult_context)
     return Finding(value, view.key, cue.start, cue.end, "sexual signal and a cue of a minor") if value else _NOTHING
 

@@ -13,11 +13,9 @@ from importlib import resources
 from importlib.abc import Traversable
 from typing import Any
 
-import yaml
-
 from safety.errors import PolicyError
-from safety.prompt import folds
-from safety.prompt.phrases import Hit, Key, phrase_key
+from safety.prompt.listing import fold_phrase, read_yaml
+from safety.prompt.phrases import Hit, Key
 
 CATEGORIES = ("likeness/public-figure", "ip/character", "ip/logo", "ip/style")
 NAMED = 0.95  # an unambiguous name
@@ -64,22 +62,6 @@ class Named:
 
 class Allowed:
     """What a phrase stands for that takes away the hits it covers."""
-
-
-def fold_phrase(text: str) -> str:
-    """A phrase as it appears in the key of the view `plain`."""
-    return phrase_key("".join(folds.plain(cluster) for cluster in _with_marks(text)))
-
-
-def _with_marks(text: str) -> Iterator[str]:
-    cluster = ""
-    for char in text:
-        if cluster and not folds.is_mark(char):
-            yield cluster
-            cluster = ""
-        cluster += char
-    if cluster:
-        yield cluster
 
 
 @dataclass(frozen=True)
@@ -163,11 +145,8 @@ def _value(text: str, hit: Hit, entry: Entry) -> float:
 
 
 def _document(name: str, raw: bytes) -> Mapping[str, Any]:
-    try:
-        document = yaml.load(raw, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe loaders
-    except yaml.YAMLError as error:
-        raise PolicyError(f"{name}: not YAML: {error}") from error
-    if not isinstance(document, dict) or not {"id", "version", "category", "groups"} <= set(document):
+    document = read_yaml(name, raw)
+    if not {"id", "version", "category", "groups"} <= set(document):
         raise PolicyError(f"{name}: a gazetteer needs id, version, category and groups")
     if unknown := set(document) - _FIELDS:
         raise PolicyError(f"{name}: unknown fields: {', '.join(sorted(unknown))}")

@@ -41,16 +41,15 @@ _BY_SCRIPT = {
 }
 _WORD = re.compile(r"[a-z]+")
 # Function words of other languages that are no English words: two of them outweigh cognates.
-_FOREIGN = frozenset(
-    """el los las una uno unos unas y que del por para con sobre muy pero como esta ese esa sus desde hasta donde
-    le les des une et du dans avec pour sur est sont qui par au aux ses cette ce ces vers chez sous
-    der das und ein eine einen einem einer mit von auf im am ist sind den dem des zu nicht wird wie bei nach vor
-    il lo gli della di che nel nella con per una sono dei delle degli alla
-    um uma os em na nos nas com para seu sua ao pelo pela mais
-    het een van op met voor niet aan naar zijn
-    w na z jest sie nie do og och av pa med ett
-    bir ve bu ile icin yang dan di ke dari untuk dengan""".split()
-)
+_FOREIGN_WORDS = """
+de la en y un le el los las una uno unos unas y que del por para con sobre muy pero como esta ese esa sus desde
+hasta donde le les des une et du dans avec pour sur est sont qui par au aux ses cette ce ces vers chez sous der
+das und ein eine einen einem einer mit von auf im am ist sind den dem des zu nicht wird wie bei nach vor il lo
+gli della di che nel nella con per una sono dei delle degli alla um uma os em na nos nas com para seu sua ao
+pelo pela mais het een van op met voor niet aan naar zijn w na z jest sie nie do og och av pa med ett bir ve bu
+ile icin yang dan di ke dari untuk dengan
+"""
+_FOREIGN = frozenset(_FOREIGN_WORDS.split())
 
 
 @dataclass(frozen=True)
@@ -87,16 +86,16 @@ def _latin(text: str, original: str, common: frozenset[str], named: frozenset[st
     words = [word for word in _WORD.findall(text) if word not in named and (len(word) > 1 or word in "ai")]
     if not words:
         return Language("en", True)
-    foreign = sum(word in _FOREIGN for word in words)
+    foreign = len(_FOREIGN.intersection(words))
     known = sum(word in common and word not in _FOREIGN for word in words)
-    if foreign >= 2 and 4 * foreign >= known:
-        return Language(_identified(original), False)
-    if known >= _KNOWN_MIN * len(words):
+    doubtful = foreign >= 2 and 4 * foreign >= known
+    if known >= _KNOWN_MIN * len(words) and not doubtful:
         return Language("en", True)
     guess = _identified(original)
-    if guess == "en" and known >= _DOUBT_MIN * len(words):
-        return Language("en", True)
-    return Language(guess if guess != "en" and len(words) > 1 else UNKNOWN, False)
+    if guess == "en":
+        english = known >= _DOUBT_MIN * len(words)
+        return Language("en" if english else UNKNOWN, english)
+    return Language(guess if len(words) > 1 else UNKNOWN, False)
 
 
 @cache
@@ -109,4 +108,4 @@ def _identifier() -> Any:
 def _identified(text: str) -> str:
     """The identifier's guess; it is fed no lone surrogates, which it cannot encode."""
     code, _ = _identifier().classify(text.encode("utf-8", "replace").decode())
-    return str(code)
+    return UNKNOWN if code == NO_WORDS else str(code)

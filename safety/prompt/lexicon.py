@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from safety.errors import PolicyError
-from safety.prompt.gazetteer import fold_phrase
+from safety.prompt.listing import fold_phrase, read_yaml
 from safety.prompt.phrases import Hit
 
 WEIGHTS: Mapping[str, float] = {"strong": 0.9, "medium": 0.55, "weak": 0.2}
@@ -49,11 +47,8 @@ class Lexicon:
         """The shipped lexicon, or one from the bytes of a file; raises PolicyError that names the field."""
         if raw is None:
             raw = (resources.files("safety.prompt") / "lexicon.yaml").read_bytes()
-        try:
-            document: Any = yaml.load(raw, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are safe
-        except yaml.YAMLError as error:
-            raise PolicyError(f"lexicon: not YAML: {error}") from error
-        if not isinstance(document, dict) or set(document) != {"id", "version", "categories", "benign"}:
+        document = read_yaml("lexicon", raw)
+        if set(document) != {"id", "version", "categories", "benign"}:
             raise PolicyError("lexicon: the fields are id, version, categories and benign, no others")
         return cls(str(document["version"]), hashlib.sha256(raw).hexdigest(), tuple(_terms(document)))
 
@@ -80,7 +75,7 @@ def signals(hits: Sequence[Hit]) -> dict[str, Signal]:
 def _signal(hits: list[Hit]) -> Signal:
     # "have sex" is one term, not "have sex" and "sex"
     alone = [hit for hit in hits if not any(hit.within(other) for other in hits)]
-    silence = {strength: 1.0 for strength in WEIGHTS}
+    silence = dict.fromkeys(WEIGHTS, 1.0)
     for hit in alone:
         silence[hit.meaning.strength] *= 1.0 - WEIGHTS[hit.meaning.strength]
     weak = min(1.0 - silence["weak"], WEAK_LIMIT)

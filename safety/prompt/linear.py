@@ -1,7 +1,7 @@
 """A linear model over hashed words and character n-grams: numpy only, no hashing in Python loops.
 
 A text (in key form, see `phrases`) becomes a set of buckets: its words, pairs of words, pairs with one word between,
-and runs of 3 to 5 characters inside a word. The logit of a category is the mean-like sum W[buckets].sum() / sqrt(n) + b.
+and runs of 3 to 5 characters inside a word. The logit of a category is W[buckets].sum() / sqrt(n) + b.
 Masked characters (`_`: names, innocent phrases) take part in no feature, so the rest of the prompt is judged alone.
 """
 
@@ -130,7 +130,7 @@ class LinearModel:
         return total / np.float32(max(len(found.buckets), 1)) ** np.float32(0.5) + self.biases
 
     def strongest(self, found: Features, column: int, text: str) -> tuple[int, int]:
-        """The words [start, end) of the text that speak most for a category: the best word and its strong neighbours."""
+        """The words [start, end) of the text that speak most for a category: the best one and strong neighbours."""
         weights = self.weights[found.buckets, column].astype(np.float64)
         share = weights / np.maximum(found.ends - found.starts, 1)
         steps = np.zeros(len(text) + 1)
@@ -151,7 +151,7 @@ class LinearModel:
 
 
 def windows(text: str) -> list[tuple[int, int]]:
-    """Where a text is cut: windows of at most WINDOW characters that overlap, cut at word edges where there are some."""
+    """Where a text is cut: overlapping windows of at most WINDOW characters, cut at word edges if there are any."""
     out, start = [], 0
     while len(text) - start > WINDOW:
         end = text.rfind(" ", start + STRIDE, start + WINDOW)

@@ -18,7 +18,7 @@ from safety.prompt.views import View
 
 _WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u0900-\u097f\u0b80-\u0dff]+[^\W_]*)*")
 # What may stand between two words of one phrase; a full stop only inside a name (j.k., st. ives).
-_JOINT = re.compile(r"[ \-_'’`´·・‧&+]{1,3}\Z|\.\Z|\Z")
+_JOINT = re.compile(r"[ \-_'’`´·・‧&+]{1,3}\Z|[.\-_]{1,3}\Z|\Z")
 _BOUNDLESS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "KATAKANA-HIRAGANA")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from itertools import product
+from itertools import pairwise, product
 
 from safety.prompt.folds import LEET
 from safety.prompt.words import WORD_MAX, Vocabulary
@@ -36,7 +36,7 @@ def unmasked(text: str, vocabulary: Vocabulary) -> Step:
     found: list[str] = []
     for match in _TOKEN.finditer(text):
         token = match.group()
-        if len(token) > 4 * WORD_MAX or token.isalpha() and not _REPEATED.search(token):
+        if len(token) > 4 * WORD_MAX or (token.isalpha() and not _REPEATED.search(token)):
             continue
         core = token.rstrip(_EDGES).lstrip(_EDGES.replace("!", ""))
         at = match.start() + token.find(core)
@@ -108,7 +108,7 @@ def mended(text: str, vocabulary: Vocabulary) -> Step:
 def _spaced(run: str, at: int, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
     """The edits of one run of single characters; wider gaps than the narrowest part words."""
     letters = list(re.finditer(r"[^\W_]", run))
-    gaps = [b.start() - a.end() for a, b in zip(letters, letters[1:], strict=False)]
+    gaps = [b.start() - a.end() for a, b in pairwise(letters)]
     narrow = min(gaps)
     chunks, chunk = [], [letters[0]]
     for gap, letter in zip(gaps, letters[1:], strict=True):
@@ -127,31 +127,34 @@ def _spaced(run: str, at: int, vocabulary: Vocabulary) -> list[tuple[int, int, s
 
 def _segments(word: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
     """Where listed words stand in a run of letters: all of it split into words, or else long listed words alone."""
-    length = len(word)
-    best: list[tuple[int, int] | None] = [None] * (length + 1)  # words so far, start of the last; fewest words win
-    best[0] = (0, 0)
-    for end in range(1, length + 1):
-        for start in range(max(0, end - WORD_MAX), end):
-            before = best[start]
-            if before is not None and (word[start:end] in "ai" or vocabulary.knows(word[start:end])):
-                if best[end] is None or before[0] + 1 < best[end][0]:  # type: ignore[index]  # just tested
-                    best[end] = (before[0] + 1, start)
-    if best[length] is not None:
-        cuts, end = [], length
-        while end:
-            start = best[end][1]  # type: ignore[index]  # every end on the path was reached
-            cuts.append((start, end))
-            end = start
+    cuts = _split_whole(word, vocabulary)
+    if cuts:
         listed = any(word[a:b] in vocabulary.listed for a, b in cuts)
-        return [cut for cut in reversed(cuts) if cut[1] - cut[0] > 1] if listed else []
+        return [(a, b) for a, b in cuts if b - a > 1] if listed else []
     found, start = [], 0
-    while start < length:
-        ends = (e for e in range(min(length, start + WORD_MAX), start + 3, -1) if word[start:e] in vocabulary.listed)
-        end = next(ends, None)
-        if end is not None:
+    while start < len(word):
+        ends = range(min(len(word), start + WORD_MAX), start + 3, -1)
+        end = next((end for end in ends if word[start:end] in vocabulary.listed), 0)
+        if end:
             found.append((start, end))
         start = end or start + 1
     return found
+
+
+def _split_whole(word: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
+    """The fewest known words that make up a run of letters, or none where it cannot be made up."""
+    never = len(word) + 1
+    counts, befores = [0] + [never] * len(word), [0] * (len(word) + 1)
+    for end in range(1, len(word) + 1):
+        for start in range(max(0, end - WORD_MAX), end):
+            piece = word[start:end]
+            if counts[start] + 1 < counts[end] and (piece in ("a", "i") or vocabulary.knows(piece)):
+                counts[end], befores[end] = counts[start] + 1, start
+    cuts, end = [], len(word)
+    while end and counts[end] < never:
+        cuts.append((befores[end], end))
+        end = befores[end]
+    return cuts[::-1]
 
 
 def _split(text: str, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
@@ -164,9 +167,7 @@ def _split(text: str, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
             some = parts[index : index + count]
             if len(some) < count or some[-1].end() - some[0].start() > WORD_MAX + 3:
                 continue
-            if any(
-                b.start() - a.end() != 1 or text[a.end()] not in _JOINTS for a, b in zip(some, some[1:], strict=False)
-            ):
+            if any(b.start() - a.end() != 1 or text[a.end()] not in _JOINTS for a, b in pairwise(some)):
                 continue
             if any(part.group() in _CLITICS and text[part.start() - 1] in "'’" for part in some if part.start()):
                 continue

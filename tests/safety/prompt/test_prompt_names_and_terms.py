@@ -11,15 +11,15 @@ from safety.prompt import minors
 from safety.prompt.corpus import pairs
 from safety.prompt.gazetteer import AMBIGUOUS, CATEGORIES, NAMED, NAMED_BY_CONTEXT, Gazetteer
 from safety.prompt.lexicon import Lexicon, inflected, written_out
-from safety.prompt.minors import Level, conjunction
+from safety.prompt.minors import Cues, Level, conjunction
 from safety.prompt.reading import Reader, ReadView
+
+COMMON = "a the in on with and of cat dog man woman at is"
 
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return Reader(
-        Lexicon.load(), Gazetteer.load(), frozenset("a the in on with and of cat dog man woman at is".split())
-    )
+    return Reader(Lexicon.load(), Gazetteer.load(), Cues.load(), frozenset(COMMON.split()))
 
 
 def read(reader: Reader, text: str) -> ReadView:
@@ -243,11 +243,23 @@ def test_adult_context_is_seen(reader: Reader) -> None:
         assert minors.minor_cue(view.key, view.hits).adult_context
 
 
+@pytest.mark.parametrize("raw", [b"id: x", b"- a"])
+def test_broken_cues_are_refused(raw: bytes) -> None:
+    """A file of cues with a fault is refused."""
+    with pytest.raises(PolicyError, match="minors"):
+        Cues.load(raw)
+
+
+def test_a_suggestive_word_is_weakly_sexual(reader: Reader) -> None:
+    """One suggestive word of the list makes a text weakly sexual for the rule, with no other signal."""
+    assert minors.sexual_level(0.0, read(reader, "lust").hits) is Level.WEAK
+
+
 def test_sexual_levels() -> None:
     """A blocked sexual signal is strong, one for review weak, anything else none."""
-    assert minors.sexual_level(0.9, 0.0, ()) is Level.STRONG
-    assert minors.sexual_level(0.0, 0.6, ()) is Level.WEAK
-    assert minors.sexual_level(0.2, 0.2, ()) is Level.NONE
+    assert minors.sexual_level(0.9, ()) is Level.STRONG
+    assert minors.sexual_level(0.6, ()) is Level.WEAK
+    assert minors.sexual_level(0.2, ()) is Level.NONE
 
 
 @pytest.mark.parametrize("adult", [False, True])
