@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from safety import Absence, Action, Item, Policy, Score, Where, run_examples
+from safety import Absence, Action, Item, Policy, Score, Where, run_examples, shipped_policies
+from safety.prompt import EmbeddedPromptClassifier
 from tests.safety.worlds import BANNED, document
 
 TEXT = {"definition": "what it means, in words", "violates": ["this"], "allows": ["that"]}
@@ -91,3 +92,10 @@ def test_several_classifiers_judge_together():
     policy = with_examples(hate=[{"text": "vermin", "action": "block"}])
     (outcome,) = run_examples(policy, Reader({}), Reader({"hate": "vermin"}, name="second"))
     assert outcome.met
+
+
+@pytest.mark.parametrize("name", shipped_policies())
+def test_the_embedded_classifier_meets_the_examples_that_ship(name):
+    """Every example of a shipped policy fares as it is written there: banned texts blocked, look-alikes allowed."""
+    outcomes = run_examples(Policy.load(name), EmbeddedPromptClassifier())
+    assert [one.to_json() for one in outcomes if not one.met] == []
