@@ -55,12 +55,9 @@ def segments(track: Track, threshold: float, temporal: Temporal) -> list[Segment
     if not opened.any():
         return []
     holding = opened | (values >= _quantised(threshold * temporal.close))  # (N,) bool
-    openings = np.concatenate(([0], np.cumsum(opened)))  # (N + 1,) how many before each frame
     shown = _shown(track)
     found: list[tuple[int, int]] = []
-    for start, stop in _runs(holding):
-        if openings[start] == openings[stop]:
-            continue
+    for start, stop in _runs(holding, opened):
         if found and shown.starts[start] - shown.ends[found[-1][1] - 1] <= temporal.merge_s:
             found[-1] = (found[-1][0], stop)
         else:
@@ -104,7 +101,8 @@ def _shown(track: Track) -> _Shown:
     after = np.searchsorted(known, indices, side="right")
     times = track.pts[known]
     starts = np.where(before >= 0, times[before], 0.0)
-    length = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    steps = np.sort(np.diff(times))
+    length = float(steps[len(steps) // 2]) if steps.size else 0.0  # the usual duration of a frame
     ends = np.append(times, times[-1] + length)[after]
     return _Shown(starts, np.maximum(starts, ends))  # times that run backwards make no negative stretch
 
@@ -128,10 +126,13 @@ def _quantised(threshold: float) -> float:
     return float(np.float16(threshold))
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """The [start, stop) stretches in which the mask is True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+def _runs(holding: NDArray[np.bool_], opened: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The [start, stop) stretches that hold throughout and are opened by one of their frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], holding, [False])).astype(np.int8)))
+    starts, stops = edges[::2], edges[1::2]
+    openings = np.concatenate(([0], np.cumsum(opened)))  # (N + 1,) how many before each frame
+    real = openings[starts] < openings[stops]
+    return list(zip(starts[real].tolist(), stops[real].tolist(), strict=True))
 
 
 def _segment(track: Track, shown: _Shown, start: int, stop: int) -> Segment:
