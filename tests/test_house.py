@@ -45,7 +45,7 @@ def test_there_are_model_cards() -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
 def test_model_card_is_whole(card: Path) -> None:
-    """A card says purpose, input, output, training, licence, measured figures and limits, and names its weights' hash."""
+    """A card says purpose, input, output, training, licence, measured figures and limits."""
     text = card.read_text("utf-8").lower()
     for word in ("purpose", "input", "output", "licen", "limit", "measured"):
         assert word in text, word

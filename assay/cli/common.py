@@ -52,7 +52,7 @@ def progress(shown: bool = True) -> Iterator[Listener | None]:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    words = {"generator": "denoising", "frame": "looking at frames"}
+    words = {"generator": "generating", "frame": "looking at frames"}
     with Progress(*columns, console=err, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
