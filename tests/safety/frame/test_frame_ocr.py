@@ -243,3 +243,19 @@ def test_letters_are_counted_by_what_they_carry() -> None:
     assert in_a_language([line("出口在左")])
     assert not in_a_language([line("exit")])
     assert in_a_language([line("a" * LANGUAGE_LETTERS)])
+
+
+def test_a_glance_saves_the_second_look_only_where_there_is_nothing(reader: TextReader) -> None:
+    """A picture without text is looked at once, small; one with a caption of 24 px is read as without the glance."""
+    thorough = TextReader(glance=0)
+    captioned = written(STILL, "forbidden words", at=(350, 180))
+    assert [line.text for line in reader.read(captioned)] == [line.text for line in thorough.read(captioned)]
+    plain = np.full((360, 640, 3), 90, np.uint8)
+    looks: list[object] = []
+
+    class Counting(TextReader):
+        def __init__(self) -> None:
+            self._glance, self._glancer, self._engine = 320, reader._glancer, looks.append
+
+    assert Counting().read(plain) == []
+    assert looks == []
