@@ -43,7 +43,7 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
         private=settings.private / owner,
         held=settings.held,
         owner=owner,
-        scoring_digest=scoring_digest([*prompt.classifiers, *frame]),
+        scoring_digest=scoring_digest([*prompt.classifiers, *frame], prompt.policy.zero_shot_digest),
         review_expiry_hours=settings.review_expiry_hours,
     )
 
@@ -127,10 +127,10 @@ def trust(settings: Settings) -> Trust:
     return Trust.of(signing_identity(settings)) + Trust.from_files(settings.trust_anchors)
 
 
-def scoring_digest(examiners: Sequence[Examiner]) -> str:
-    """Hash of what scores depend on: models, versions, weights and runtimes."""
-    facts = sorted([source(one), one.weights_sha256 or "", one.runtime or ""] for one in examiners)
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+def scoring_digest(examiners: Sequence[Examiner], zero_shot_digest: str) -> str:
+    """Hash of what scores depend on: models, versions, weights, and the policy's descriptions for zero-shot models."""
+    facts = sorted([source(one), one.weights_sha256 or ""] for one in examiners)
+    return hashlib.sha256(json.dumps([facts, zero_shot_digest]).encode()).hexdigest()
 
 
 def _third_party(name: str) -> Callable[[], Any]:

@@ -195,7 +195,7 @@ class Ledger:
     ) -> None:
         """Keeps what was seen, what was decided and under which document, in one transaction."""
         with self.write() as session:
-            session.merge(PolicyRow(digest=policy.digest, document=policy.model_dump(mode="json")))
+            session.merge(PolicyRow(digest=policy.digest, document=policy.document()))
             for item in examination.items:
                 row = ItemRow(job=job, stage=item.stage, item=item.id, sha256=item.sha256, count=item.count)
                 row.scores = [_score_row(score) for score in examination.scores if score.item == item]
@@ -265,7 +265,7 @@ class Ledger:
         """The policy document of that digest, as it stood; CorruptRecord where it is gone or changed."""
         with Session(self.engine) as session:
             row = session.get(PolicyRow, digest)
-            policy = None if row is None else Policy.model_validate(row.document)
+            policy = None if row is None else Policy.from_document(row.document, f"ledger policy {digest[:12]}")
         if policy is None or policy.digest != digest:
             raise CorruptRecord(f"the policy {digest} is not in this ledger as it was")
         return policy

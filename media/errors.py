@@ -5,6 +5,8 @@ AssayError                     exit 4, HTTP 5xx: no decision was reached
 ├── MediaError                 a file that cannot be read, decoded or encoded
 ├── PolicyError                a policy document that breaks the schema            (safety)
 ├── ModelUnavailable           a configured model that cannot be loaded            (safety)
+├── CorruptRecord              a stored score or decision that was changed         (safety)
+├── ReplayRefused              stored scores that another policy must not judge    (safety)
 ├── GenerationError            the generator raised, or was asked the impossible   (generator)
 ├── StageTimeout, WorkerDied   a stage ran past its deadline or took its process down (assay)
 └── SigningError               exit 5: nothing was published                       (provenance)

@@ -51,6 +51,18 @@ def test_harmless_input_becomes_an_ingredient(stages: Stages, tmp_path: Path) ->
     assert outcome.record["mode"] == "image-to-video"
 
 
+def test_waivers_do_not_hold_for_a_request_with_a_picture(toy_settings: MakeSettings, tmp_path: Path) -> None:
+    """What a picture brings in is outside the vocabulary that a waiver speaks of: without picture models, review."""
+    blind = toy_settings(backend="procedural", frame_classifiers=())
+    own = assemble(blind, "worker-test", generator=True)
+    without = generate(Request("a red ball", tmp_path / "out.mp4", size=(96, 64), seconds=0.5), own)
+    assert without.asset is not None
+    assert without.waivers
+    outcome = generate(with_image(tmp_path, (90, 90, 90)), own)
+    assert outcome.action is Action.REVIEW
+    assert not outcome.waivers
+
+
 def test_violating_input_is_refused_before_rendering(stages: Stages, tmp_path: Path) -> None:
     """A red picture is refused at the input image stage; nothing is rendered."""
     outcome = generate(with_image(tmp_path, (255, 0, 0)), stages)
