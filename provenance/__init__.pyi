@@ -43,4 +43,6 @@ from .origin import Kind as Kind, Origin as Origin, SourceType as SourceType
 from .reader import read as read
 from .sign import publish as publish
 from .staging import sweep as sweep
+from .stamping import stamp as stamp
+from .tokens import Pkcs11Key as Pkcs11Key, TokenError as TokenError
 from .trust import Trust as Trust

@@ -40,6 +40,7 @@ TRAILING_BOXES = "file.trailingBoxes"  # free or skip boxes after the last real 
 
 EXPIRED_CODES = frozenset({"signingCredential.expired", "claimSignature.outsideValidity"})
 UNTRUSTED_CODE, TRUSTED_CODE = "signingCredential.untrusted", "signingCredential.trusted"
+TIMESTAMP_TRUSTED_CODE = "timeStamp.trusted"
 _NOT_TAMPERED = EXPIRED_CODES | {
     UNTRUSTED_CODE,
     INGREDIENT_EXPIRED,
@@ -113,6 +114,7 @@ class Credentials:
     ingredients: tuple[Ingredient, ...] = ()
     signer: Signer | None = None
     timestamp: str | None = None  # RFC 3339, by a time-stamp authority
+    timestamp_trusted: bool = False  # that authority is one of those whose stamps we count
     decision: dict[str, Any] | None = None
     digital_source_types: tuple[str, ...] = ()  # anywhere in the tree
     trailing_boxes: tuple[TrailingBox, ...] = ()

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import c2pa
 
 from provenance.keys import SigningIdentity
+from provenance.statuses import trusting_only_claim_signers
 from provenance.trust import Trust
 
 
@@ -146,7 +147,7 @@ def read_store(file: BinaryIO, mime: str, trust: Trust, sidecar: bytes | None = 
         return Store(Answer.UNREADABLE, {}, f"{type(error).__name__}: {error}"[:300])
     if not isinstance(report, dict) or report.get("active_manifest") not in report.get("manifests", {}):
         return Store(Answer.UNREADABLE, {}, "the store names no active manifest")
-    return Store(Answer.STORE, report)
+    return Store(Answer.STORE, trusting_only_claim_signers(report) if trust.tsa else report)
 
 
 def _unread(words: str) -> Store:

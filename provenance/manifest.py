@@ -87,7 +87,7 @@ def build_manifest(
         actions.append(_action(origin, "c2pa.watermarked.bound", []))
     definition = {
         "claim_version": 2,
-        "claim_generator_info": [{"name": "Assay", "version": _version(), "specVersion": SPEC_VERSION}],
+        "claim_generator_info": [generator_info()],
         "title": _plain(title),
         "assertions": [
             _assertion(ACTIONS, {"allActionsIncluded": True, "actions": actions}),
@@ -98,6 +98,11 @@ def build_manifest(
     }
     thumbnail = Thumbnail.load(attachments.thumbnail) if attachments.thumbnail else None
     return Manifest(definition, ingredients, thumbnail)
+
+
+def generator_info() -> dict[str, str]:
+    """Assay itself, as every claim of ours names it."""
+    return {"name": "Assay", "version": _version(), "specVersion": SPEC_VERSION}
 
 
 _USES = ("cawg.ai_training", "cawg.ai_generative_training", "cawg.ai_inference", "cawg.data_mining")

@@ -33,10 +33,11 @@ def credentials_of(path: str, report: Report, boxes: tuple[TrailingBox, ...]) ->
     ingredients = tree.ingredients(tree.active)
     if tree.truncated:
         codes = (*codes, c.TREE_TRUNCATED)
-    if any(box.type in _uncovered(active) for box in boxes):
+    if any(box.type in _uncovered(tree.content()) for box in boxes):
         codes = (*codes, c.TRAILING_BOXES)
     order = [tree.active, *(label for label in tree.manifests if label != tree.active)]
-    decision = next((dict(_map(a.get("data"))) for a in _maps(active, "assertions") if a.get("label") == LABEL), None)
+    content = tree.content()
+    decision = next((dict(_map(a.get("data"))) for a in _maps(content, "assertions") if a.get("label") == LABEL), None)
     return Credentials(
         path=path,
         state=state,
@@ -45,6 +46,7 @@ def credentials_of(path: str, report: Report, boxes: tuple[TrailingBox, ...]) ->
         ingredients=ingredients,
         signer=_signer(active),
         timestamp=_text(_map(active.get("signature_info")).get("time")),
+        timestamp_trusted=c.TIMESTAMP_TRUSTED_CODE in tree.successes(),
         decision=decision or None if state in (State.TRUSTED, State.VALID) else None,
         digital_source_types=tuple(dict.fromkeys(t for label in order for t in _source_types(tree.manifests[label]))),
         trailing_boxes=boxes,
@@ -96,10 +98,25 @@ class _Tree:
         codes += [code for delta in self._deltas.values() for code in _codes(delta, "failure")]
         return tuple(dict.fromkeys(codes))
 
+    def successes(self) -> tuple[str, ...]:
+        """What held in the newest manifest."""
+        return _codes(_map(self._validation.get("activeManifest")), "success")
+
     def claim_state(self) -> State:
         """The state of the newest manifest alone."""
         active = _map(self._validation.get("activeManifest"))
         return _claim_state(_codes(active, "failure"), _codes(active, "success"))
+
+    def content(self) -> Report:
+        """The manifest that speaks of the pictures: the newest one, or below updates the one that they update."""
+        label = self.active
+        for _ in range(_MOST_DEPTH):
+            manifest = self.manifests.get(label, {})
+            parents = [each for each in self.cited(label) if each.get("relationship") == "parentOf"]
+            if _binds(manifest) or len(parents) != 1 or self.judge(label, parents[0])[0] is State.INVALID:
+                return manifest
+            label = str(parents[0].get("active_manifest"))
+        return {}
 
     def cited(self, label: str) -> Iterator[Report]:
         """The ingredients that one manifest cites."""
@@ -189,6 +206,10 @@ def _uncovered(manifest: Report) -> set[str]:
         if str(assertion.get("label")).startswith("c2pa.hash.bmff")
         for exclusion in _maps(_map(assertion.get("data")), "exclusions")
     }
+
+
+def _binds(manifest: Report) -> bool:
+    return any(str(each.get("label")).startswith("c2pa.hash.") for each in _maps(manifest, "assertions"))
 
 
 def _signer(manifest: Report) -> Signer | None:

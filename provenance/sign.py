@@ -6,37 +6,28 @@ Whatever goes wrong, the target is as it was, the source is never touched, and n
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from provenance.credentials import Credentials, State
 from provenance.errors import (
-    DiskFull,
     LaunderingRefused,
-    SameFile,
-    SigningError,
     SourceChanged,
     SourceTampered,
     SourceUnreadable,
-    TargetUnwritable,
     UnsupportedKind,
     VerificationFailed,
 )
 from provenance.keys import SigningIdentity
-from provenance.kinds import FileKind, sniff, suffix_contradicts
+from provenance.kinds import FileKind, sniff
 from provenance.library import THUMBNAIL, IngredientStream, Statement
 from provenance.manifest import Manifest, Relationship
 from provenance.reader import read
 from provenance.staging import StagedFile
+from provenance.target import ensure_target, of_target
 from provenance.trust import Trust
 from provenance.writing import Order, write_signed
-
-_MANIFEST_ROOM = 2**20  # bytes kept free beside a copy of the source: a manifest with its certificates is kilobytes
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def publish(
@@ -57,7 +48,7 @@ def publish(
     identity.ensure_usable()
     manifest = replace(manifest, definition=json.loads(json.dumps(manifest.definition)))  # as signed, so validated
     kind = _source_kind(source)
-    _ensure_target(destination, source, manifest, kind)
+    ensure_target(destination, source, [each.path for each in manifest.ingredients if each.path], kind)
     trust = Trust.of(identity) + (trust or Trust())
     _ensure_history(source, manifest, trust)
     order = Order(source, _statement(source, manifest), identity, kind, source_sha256 is not None)
@@ -71,7 +62,7 @@ def publish(
             found = _verified(staged.path, destination, manifest, trust)
             staged.commit(destination)
     except OSError as error:  # the source's and the inputs' own are named where they are opened
-        raise _of_target(error, destination) from error
+        raise of_target(error, destination) from error
     return replace(found, path=str(destination))
 
 
@@ -87,33 +78,6 @@ def _source_kind(source: Path) -> FileKind:
     if not kind.embeds:
         raise UnsupportedKind(f"{source}: {kind.mime} cannot carry a manifest")
     return kind
-
-
-def _ensure_target(destination: Path, source: Path, manifest: Manifest, kind: FileKind) -> None:
-    """Raises for every fault of the target that can be seen before a byte is written."""
-    folder = destination.parent
-    if not folder.is_dir():
-        raise TargetUnwritable(f"{folder} is not a folder")
-    if destination.is_dir():
-        raise TargetUnwritable(f"{destination} is a folder")
-    for original in (source, *(each.path for each in manifest.ingredients if each.path)):
-        if destination.exists() and original.exists() and os.path.samefile(original, destination):
-            raise SameFile(f"{destination} is {original}, which must not be touched")
-    if not _may_write(folder):
-        raise TargetUnwritable(f"{folder} cannot be written to")
-    if destination.exists() and not _may_write(destination):
-        raise TargetUnwritable(f"{destination} exists and is read-only")
-    if suffix_contradicts(destination, kind):
-        raise UnsupportedKind(f"{destination}: the content is {kind.mime}", "name the output after its content")
-    needed = source.stat().st_size + _MANIFEST_ROOM
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DiskFull(f"{folder}: {needed:,} bytes are needed, {free:,} are free")
-
-
-def _may_write(path: Path) -> bool:
-    """By the rights this process acts with, which are not always those it was started with."""
-    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _ensure_history(source: Path, manifest: Manifest, trust: Trust) -> None:
@@ -170,9 +134,3 @@ def _verified(staged: Path, destination: Path, manifest: Manifest, trust: Trust)
     if found.decision != manifest.decision:
         raise VerificationFailed(f"{destination}: the decision that reads back is not the one that was written")
     return found
-
-
-def _of_target(error: OSError, destination: Path) -> SigningError:
-    if error.errno in _FULL:
-        return DiskFull(f"{destination}: {error.strerror}")
-    return TargetUnwritable(f"{destination}: {error.strerror or error}")

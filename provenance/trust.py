@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+
 from provenance.certificates import CLAIM_EKUS, parse_chain
 from provenance.errors import KeyDamaged, TrustError
 from provenance.keys import SigningIdentity
+
+CLAIM_STORE = "assay:anchors"  # the name that the library's report gives to our anchors
+_STAMPING = "1.3.6.1.5.5.7.3.8\n"  # EKU timeStamping
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,7 @@ class Trust:
 
     anchors: tuple[bytes, ...] = ()  # PEM bundles
     allowed: tuple[bytes, ...] = ()  # PEM of single leaf certificates
+    tsa: tuple[bytes, ...] = ()  # PEM bundles: whose time-stamps count. They make nobody a signer of claims
     # Left out, the library reads a leaf that has only the C2PA usage as invalid.
     ekus: tuple[str, ...] = tuple(usage.dotted_string for usage in CLAIM_EKUS)
 
@@ -30,16 +36,18 @@ class Trust:
         return cls(anchors=tuple(dict.fromkeys(identity.root_pem for identity in identities)))
 
     @classmethod
-    def from_files(cls, anchors: Sequence[Path], allowed: Sequence[Path] = ()) -> Trust:
+    def from_files(cls, anchors: Sequence[Path], allowed: Sequence[Path] = (), tsa: Sequence[Path] = ()) -> Trust:
         """Trust from PEM files, e.g. a colleague's root.pem or the official list; raises TrustError that names one."""
-        return cls(tuple(_read(path) for path in anchors), tuple(_read(path) for path in allowed))
+        bundles = [tuple(_read(path) for path in paths) for paths in (anchors, allowed, tsa)]
+        return cls(bundles[0], bundles[1], tsa=bundles[2])
 
     def __add__(self, other: Trust) -> Trust:
         """Trusts whom either trusts."""
         return Trust(
             tuple(dict.fromkeys(self.anchors + other.anchors)),
             tuple(dict.fromkeys(self.allowed + other.allowed)),
-            tuple(dict.fromkeys(self.ekus + other.ekus)),
+            tsa=tuple(dict.fromkeys(self.tsa + other.tsa)),
+            ekus=tuple(dict.fromkeys(self.ekus + other.ekus)),
         )
 
     def settings(self) -> dict[str, Any]:
@@ -52,11 +60,13 @@ class Trust:
                 "trust_anchors": _text(self.anchors),
                 "trust_config": usages,
                 "trust_kind": "manifest",
-                "trust_uri": "assay:anchors",
+                "trust_uri": CLAIM_STORE,
             }
             if self.allowed:
                 store["allowed_list"] = _text(self.allowed)
             trust["anchors"] = [store]
+        if stamping := self._stamping_stores():
+            trust["anchors"] = [*stamping, *trust.get("anchors", [])]
         return {
             "trust": trust,
             "core": {
@@ -80,6 +90,23 @@ class Trust:
                 },
             },
         }
+
+    def _stamping_stores(self) -> list[dict[str, Any]]:
+        """Whose time-stamps count. 0.38 lets such an anchor vouch for claims too: see `statuses`."""
+        claims = {each for bundle in self.anchors for each in parse_chain(bundle, "trust anchors")}
+        stamps = dict.fromkeys(each for bundle in self.tsa for each in parse_chain(bundle, "time-stamp anchors"))
+        both = [each for each in stamps if each in claims]  # these may vouch for claims, whichever store is named
+        only = [each for each in stamps if each not in claims]
+        return [
+            {
+                "trust_anchors": _text([each.public_bytes(serialization.Encoding.PEM) for each in certificates]),
+                "trust_config": _STAMPING,
+                "trust_kind": "tsa",
+                "trust_uri": uri,
+            }
+            for certificates, uri in ((only, "assay:tsa"), (both, CLAIM_STORE))
+            if certificates
+        ]
 
 
 def _text(bundles: Sequence[bytes]) -> str:

@@ -74,7 +74,7 @@ def _copied(order: Order, file: BinaryIO, staged: StagedFile, layout: Layout) ->
     except EOFError as error:
         raise SourceChanged(f"{order.source} changed while it was being signed ({error})") from error
     except LibraryError as error:
-        raise _translated(error, order) from error
+        raise translated(error, order.source, order.identity) from error
 
 
 def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> str:
@@ -84,7 +84,7 @@ def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> str:
     try:
         sign_stream(order.statement, order.identity, streams)
     except LibraryError as error:
-        raise _translated(error, order) from error
+        raise translated(error, order.source, order.identity) from error
     if digest_of(file, order.source) != before:
         raise SourceChanged(f"{order.source} changed while it was being signed")
     return before
@@ -103,17 +103,17 @@ def digest_of(file: BinaryIO, path: Path) -> str:
     return digest.hexdigest()
 
 
-def _translated(error: LibraryError, order: Order) -> Exception:
+def translated(error: LibraryError, source: Path, identity: SigningIdentity) -> Exception:
     """What really went wrong, where one of our own streams or the key service said so."""
     if error.signer_error is not None:
         if isinstance(error.signer_error, SigningError):
             return error.signer_error
         cause = error.signer_error
-        return SignerFailed(f"the key service of {order.identity.common_name!r}: {type(cause).__name__}: {cause}")
+        return SignerFailed(f"the key service of {identity.common_name!r}: {type(cause).__name__}: {cause}")
     if error.target_error is not None:
         return error.target_error
     if error.source_error is not None:
-        return SourceUnreadable(f"{order.source}: {error.source_error.strerror}")
-    if order.identity.tsa_url is not None and "time stamp" in str(error):
-        return TimestampFailed(f"{order.identity.tsa_url}: {error}")
-    return SigningError(f"{order.source}: the C2PA library refused it ({error})")
+        return SourceUnreadable(f"{source}: {error.source_error.strerror}")
+    if identity.tsa_url is not None:
+        return TimestampFailed(f"{identity.tsa_url}: {error}")
+    return SigningError(f"{source}: the C2PA library refused it ({error})")
