@@ -222,7 +222,7 @@ def test_an_opened_file_claims_no_source_type(manifest: Callable[..., Manifest])
     with pytest.raises(ManifestInvalid, match="must not carry"):
         Manifest(opened, ingredients)
     del _action(opened)["digitalSourceType"], _action(opened)["parameters"]
-    with pytest.raises(ManifestInvalid, match="must name the ingredient"):
+    with pytest.raises(ManifestInvalid, match="must name its ingredient"):
         Manifest(opened, ingredients)
 
 
