@@ -73,9 +73,9 @@ def test_a_killed_signer_leaves_nothing_half_signed(video: Path, keys: Developme
 
 
 @pytest.mark.full
-def test_a_hundred_kills_leave_nothing_half_signed(video: Path, keys: DevelopmentKeys, tmp_path: Path) -> None:
-    """The same, a hundred times."""
-    _kill_loop(100, video, keys, tmp_path)
+def test_two_hundred_kills_leave_nothing_half_signed(video: Path, keys: DevelopmentKeys, tmp_path: Path) -> None:
+    """The same, two hundred times."""
+    _kill_loop(200, video, keys, tmp_path)
 
 
 @pytest.fixture
