@@ -68,7 +68,7 @@ class GenerationRequest:
     fps: Fraction = field(default_factory=lambda: Fraction(24))
     seed: int = 0
     steps: int = 16  # denoising steps; a back-end without a sampler ignores them and says so
-    guidance_scale: float = 4.0
+    guidance_scale: float = 3.0
 
     def __post_init__(self) -> None:
         _text("prompt", self.prompt)
