@@ -16,7 +16,7 @@ import numpy as np
 
 from safety.errors import ModelUnavailable
 from safety.prompt import gazetteer as names, minors
-from safety.prompt.calibration import Calibration
+from safety.prompt.calibration import BLOCK, Calibration
 from safety.prompt.gazetteer import Gazetteer, Named
 from safety.prompt.language import NO_WORDS, UNKNOWN, Language
 from safety.prompt.lexicon import Lexicon
@@ -100,7 +100,7 @@ class EmbeddedPromptClassifier:
             for view in _judged(reading):
                 for category, finding in self._judge(view).items():
                     _keep(learned, category, finding)
-        minor = _minors(reading, learned["sexual"])
+        minor = _minors(reading, certain["sexual"].value, learned["sexual"].value)
         source = f"{self.name}@{self.version}"
         scores = [self._learned(item, source, reading, c, learned[c], certain[c]) for c in LEARNED]
         scores.append(self._learned(item, source, reading, MINORS, minor, minor))
@@ -156,11 +156,14 @@ def _keep(best: dict[str, Finding], category: str, finding: Finding) -> None:
         best[category] = finding
 
 
-def _minors(reading: Reading, sexual: Finding) -> Finding:
-    """The rule on minors over the final view; the sexual signal is the best of all views."""
+def _minors(reading: Reading, listed: float, learned: float) -> Finding:
+    """The rule on minors over the final view; the sexual signal is the best of all views.
+
+    The learned model speaks here only where it blocks: below, it errs too often for what follows from this category.
+    """
     view = reading.views[-1]
     cue = minors.minor_cue(view.key, view.hits)
-    level = minors.sexual_level(sexual.value, view.hits)
+    level = minors.sexual_level(learned if learned >= BLOCK else listed, view.hits)
     value = minors.conjunction(level, cue.level, cue.adult_context)
     return Finding(value, view.key, cue.start, cue.end, "sexual signal and a cue of a minor") if value else _NOTHING
 

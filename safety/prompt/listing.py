@@ -25,6 +25,8 @@ def read_yaml(name: str, raw: bytes) -> Mapping[str, Any]:
 
 def fold_phrase(text: str) -> str:
     """A phrase as it appears in the key of the view `plain`."""
+    if text.isascii():
+        return phrase_key(text.lower())
     return phrase_key("".join(folds.plain(cluster) for cluster in _with_marks(text)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,17 +14,6 @@ from safety.prompt.minors import Cues
 from safety.prompt.phrases import Hit, Key, PhraseIndex, key_of
 from safety.prompt.views import canonical_views
 from safety.prompt.words import Vocabulary
-
-# Words that carry a manner of writing and no subject. Left in, they teach the model that tweets are hate and that
-# instructions are crimes; gone, the words on both sides become neighbours.
-_FUNCTION_WORDS = """
-a an the this that these those there here it its he she they them his her their hers theirs we us our you your i my me
-is are was were be been being am has have had do does did doing will would can could may might shall should must
-and or but so than then as at by for from in into of off on onto out over to up with within without about after before
-between during through under while where when which who whom whose what how why because if also just very some any all
-each such more most much many few other own same too now even still yet not s t re ve ll d m
-"""
-_FUNCTION = re.compile(rf"(?<![^ ;])(?:{'|'.join(_FUNCTION_WORDS.split())})(?![^ ;])")
 
 _AMBIGUOUS_MIN = 5  # letters; shorter ambiguous names are no word that disguised text may fold into
 
@@ -49,13 +37,13 @@ class ReadView:
 
     @cached_property
     def masked(self) -> str:
-        """The key with names and innocent phrases masked and function words blank: what the learned model judges."""
+        """The key with names and innocent phrases masked: what the learned model judges."""
         spans = [(hit.start, hit.end) for hit in self.hits if isinstance(hit.meaning, Benign)]
         spans += [(name.hit.start, name.hit.end) for name in self.names if name.value >= NAMED_BY_CONTEXT]
         chars = list(self.key.text)
         for start, end in spans:
             chars[start:end] = MASK * (end - start)
-        return _FUNCTION.sub(lambda match: " " * len(match.group()), "".join(chars))
+        return "".join(chars)
 
 
 @dataclass(frozen=True)

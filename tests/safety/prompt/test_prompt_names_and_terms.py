@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from safety import PolicyError
 from safety.prompt import minors
-from safety.prompt.corpus import pairs
+from safety.prompt.corpus import grammar, pairs
 from safety.prompt.gazetteer import AMBIGUOUS, CATEGORIES, NAMED, NAMED_BY_CONTEXT, Gazetteer
 from safety.prompt.lexicon import Lexicon, inflected, written_out
 from safety.prompt.minors import Cues, Level, conjunction
@@ -277,3 +278,18 @@ def test_the_rule_needs_both_cues() -> None:
     assert conjunction(Level.STRONG, Level.WEAK, False) == 0.5
     assert conjunction(Level.STRONG, Level.WEAK, True) == 0.0
     assert conjunction(Level.WEAK, Level.WEAK, False) == 0.0
+
+
+def test_the_grammar_is_seeded_and_innocent(reader: Reader) -> None:
+    """The same seed gives the same innocent prompts, and the lexicon asks for review of none of them."""
+    prompts = grammar.innocent(300, 5)
+    assert prompts == grammar.innocent(300, 5)
+    met = [p for p in prompts if any(signal.value >= 0.5 for signal in read(reader, p).signals.values())]
+    assert not met
+
+
+def test_wrappers_keep_the_text() -> None:
+    """Each wrapper gives the text another form and keeps all of it."""
+    forms = grammar.wrapped("a cat on a roof", 5, random.Random(1))
+    assert len(set(forms)) == 5
+    assert all("a cat on a roof" in form for form in forms)
