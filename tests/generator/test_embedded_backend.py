@@ -353,3 +353,14 @@ def test_the_committed_weights_paint_the_background_asked_for(background: str) -
 
     request = GenerationRequest(f"a red ball stands still in the {background}", size=(64, 40), fps=Fraction(8), steps=8)
     assert measure(pixels(EmbeddedGenerator().generate(request))).background == background
+
+
+def test_the_figures_are_of_the_committed_weights() -> None:
+    """The metrics and the model card beside them were measured on the weights that are committed."""
+    cards = Path(__file__).parents[2] / "docs" / "model-cards"
+    metrics = json.loads((cards / "embedded-generator.json").read_text())
+    card = (cards / "embedded-generator.md").read_text()
+    assert metrics["weights_sha256"] == weights_file.read_card().sha256
+    assert f"`{metrics['weights_sha256']}`" in card
+    for name, row in metrics["following"].items():
+        assert f"| {name} | {row['accuracy']:.2f} |" in card
