@@ -177,7 +177,7 @@ def test_large_frames_are_shown_in_smaller_batches() -> None:
             return super().score(frames)
 
     examine(reel([flat(0, i, (3840, 2160)) for i in range(4)]), Counting())
-    assert sizes == [1, 1, 1, 1]
+    assert sizes == [2, 2]
 
 
 def test_a_category_that_nobody_judges_is_not_configured() -> None:
