@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay.prompting import PromptStage
@@ -100,9 +101,19 @@ def video_generator(backend: str) -> VideoGenerator:
 
 
 def signing_identity(settings: Settings) -> SigningIdentity:
-    """Who signs: the configured certificate, or a development chain made on first use."""
+    """Who signs: a configured key service or certificate, or a development chain made on first use."""
+    identity = _signing_key(settings)
+    return replace(identity, tsa_url=settings.tsa_url) if settings.timestamp == "inline" else identity
+
+
+def _signing_key(settings: Settings) -> SigningIdentity:
     from provenance import DevelopmentKeys, SigningIdentity
 
+    if settings.signer is not None:
+        made = _third_party(settings.signer)()
+        if not isinstance(made, SigningIdentity):
+            raise UsageError(f"settings: signer {settings.signer!r} made {type(made).__name__}, no SigningIdentity")
+        return made
     chain, key = settings.certificate_chain, settings.private_key
     if (chain is None) != (key is None):
         raise UsageError("settings: certificate_chain and private_key belong together; give both or neither")
@@ -124,7 +135,7 @@ def trust(settings: Settings) -> Trust:
     """What reading trusts: our own root and the configured anchors."""
     from provenance import Trust
 
-    return Trust.of(signing_identity(settings)) + Trust.from_files(settings.trust_anchors)
+    return Trust.of(signing_identity(settings)) + Trust.from_files(settings.trust_anchors, tsa=settings.tsa_anchors)
 
 
 def scoring_digest(examiners: Sequence[Examiner], zero_shot_digest: str) -> str:

@@ -59,7 +59,11 @@ class Settings(BaseSettings):
     certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing
     private_key: Path | None = None
     signing_algorithm: str = "es256"
+    signer: str | None = None  # "module:factory" of a provenance.SigningIdentity: a KMS, or a key in a PKCS #11 token
+    tsa_url: str | None = None  # an RFC 3161 time-stamp authority
+    timestamp: Literal["inline", "later"] = "later"  # later: `assay keys stamp`, so that signing never waits
     trust_anchors: tuple[Path, ...] = ()  # PEM files trusted on reading besides our own root
+    tsa_anchors: tuple[Path, ...] = ()  # PEM files of the authorities whose time-stamps count
     review_expiry_hours: PositiveFloat = 72.0
     deadlines: Deadlines = Deadlines()
 

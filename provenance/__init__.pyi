@@ -40,6 +40,7 @@ from .gate import GateRecord as GateRecord, HumanDecision as HumanDecision
 from .keys import SigningIdentity as SigningIdentity
 from .manifest import Manifest as Manifest, Training as Training, build_manifest as build_manifest
 from .origin import Kind as Kind, Origin as Origin, SourceType as SourceType
+from .page import plain as plain, verification_page as verification_page
 from .reader import read as read
 from .sign import publish as publish
 from .staging import sweep as sweep

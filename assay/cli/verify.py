@@ -9,6 +9,7 @@ import click
 
 from assay.cli.common import json_line, json_option, out, settings
 from assay.errors import ExitCode
+from media import UsageError
 
 EXIT_BY_STATE = {
     "trusted": ExitCode.OK,
@@ -24,27 +25,40 @@ COLOURS = {"trusted": "green", "valid": "yellow", "absent": "yellow", "invalid":
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH ...")
 @json_option
-def command(paths: tuple[Path, ...], as_json: bool) -> int:
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="OUT", help="Write a page too.")
+def command(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> int:
     """Read the Content Credentials of files."""
     from assay.assemble import trust
-    from provenance import read
+    from provenance import read, verification_page
 
     anchors = trust(settings())
-    codes = []
+    codes, everything = [], []
     for path in paths:
         credentials = read(path, anchors)
+        everything.append(credentials)
         row = {"path": str(path), **credentials.to_json()}
         codes.append(EXIT_BY_STATE[row["state"]])
         if as_json:
             json_line(row)
         else:
             _tell(row)
+    if page is not None:
+        _write(page, verification_page(everything))
     return codes[0] if len(codes) == 1 else ExitCode.OK
 
 
+def _write(page: Path, content: str) -> None:
+    try:
+        page.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{page}: {error.strerror}") from error
+
+
 def _tell(row: dict[str, Any]) -> None:
+    from provenance import plain  # a stranger's words may hold commands for a terminal
+
     out.print(f"{row['state'].upper()}", style=f"bold {COLOURS.get(row['state'], 'red')}", end="  ")
-    out.print(row["path"], markup=False)
+    out.print(plain(row["path"]), markup=False)
     lines = []
     if row["signer"]:
         lines.append(
@@ -52,13 +66,25 @@ def _tell(row: dict[str, Any]) -> None:
         )
     if row["decision"]:
         lines += _decision_words(row["decision"])
-    lines += [f"ingredient: {one.get('title')} ({one.get('state')})" for one in row["ingredients"]]
+    lines += _ingredient_words(row["ingredients"], "")
     if row["trailing_boxes"]:
         lines.append(f"unprotected bytes at the end: {row['trailing_boxes']}")
     if row["state"] != "trusted" and row["codes"]:
         lines.append("codes: " + ", ".join(row["codes"]))
     for line in lines:
-        out.print(f"  {line}", markup=False)
+        out.print(f"  {plain(line)}", markup=False)
+
+
+def _ingredient_words(ingredients: Any, stem: str) -> list[str]:
+    """The tree of what a file was made from, one line each, drawn with its branches."""
+    lines = []
+    for number, one in enumerate(ingredients, 1):
+        last = number == len(ingredients)
+        codes = f" [{', '.join(one['codes'])}]" if one["codes"] else ""
+        words = f"{one['title'] or 'untitled'} ({one['relationship']}): {one['state']}{codes}"
+        lines.append(f"{stem}{'└─' if last else '├─'} {words}")
+        lines += _ingredient_words(one["ingredients"], stem + ("   " if last else "│  "))
+    return lines
 
 
 def _signer_words(signer: Any) -> str:
