@@ -41,7 +41,7 @@ from .keys import SigningIdentity as SigningIdentity
 from .manifest import Manifest as Manifest, Training as Training, build_manifest as build_manifest
 from .origin import Kind as Kind, Origin as Origin, SourceType as SourceType
 from .page import plain as plain, verification_page as verification_page
-from .reader import read as read
+from .reader import read as read, read_fragment as read_fragment
 from .sign import publish as publish
 from .staging import sweep as sweep
 from .stamping import stamp as stamp

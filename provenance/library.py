@@ -132,14 +132,22 @@ class Streams:
     mime: str
 
 
-def read_store(file: BinaryIO, mime: str, trust: Trust, sidecar: bytes | None = None) -> Store:
-    """The manifest store of an open file, embedded or in a sidecar. Never raises for what the file holds."""
+def read_store(
+    file: BinaryIO, mime: str, trust: Trust, sidecar: bytes | None = None, fragment: BinaryIO | None = None
+) -> Store:
+    """The manifest store of an open file, embedded or in a sidecar. Never raises for what the file holds.
+
+    With a fragment, the file is the initialisation segment of it, and both are judged together.
+    """
     try:
         with c2pa.Context.from_dict(trust.settings()) as context:
             reader = c2pa.Reader.try_create(mime, file, sidecar, context=context)
             if reader is None:
                 return Store(Answer.ABSENT, {})
             with reader:
+                if fragment is not None:
+                    file.seek(0)
+                    reader.with_fragment(mime, file, fragment)
                 report = json.loads(reader.json())
     except c2pa.C2paError as error:
         return _unread(str(error))

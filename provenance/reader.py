@@ -40,6 +40,29 @@ def read(path: Path, trust: Trust) -> Credentials:
         return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_DENIED, note=str(error))
 
 
+def read_fragment(init: Path, fragment: Path, trust: Trust) -> Credentials:
+    """The credentials of one media segment of a fragmented MP4, whose manifest is in the initialisation segment.
+
+    `path` is the fragment's. Never raises for what the files hold, as `read` does not.
+    """
+    name = str(fragment)
+    try:
+        for path in (init, fragment):
+            if not stat.S_ISREG(path.stat().st_mode):
+                return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_NOT_REGULAR, note=str(path))
+        kinds = sniff(init), sniff(fragment)
+        if kinds[0] is None or kinds[1] is None or kinds[0].family != "bmff" or not kinds[1].fragment:
+            note = "an initialisation segment and a media segment of a fragmented MP4 are needed"
+            return Credentials.without_manifest(name, State.UNREADABLE, c.FORMAT_UNSUPPORTED, note=note)
+        with init.open("rb") as head, fragment.open("rb") as segment:
+            store = read_store(head, kinds[0].mime, trust, fragment=segment)
+        return _credentials(name, kinds[0], store, ())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_MISSING, note=str(error))
+    except (OSError, ValueError) as error:
+        return Credentials.without_manifest(name, State.UNREADABLE, c.FILE_DENIED, note=str(error))
+
+
 def _read_kind(path: Path, kind: FileKind, trust: Trust) -> Credentials:
     name = str(path)
     if kind.fragment:

@@ -26,15 +26,16 @@ COLOURS = {"trusted": "green", "valid": "yellow", "absent": "yellow", "invalid":
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH ...")
 @json_option
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="OUT", help="Write a page too.")
-def command(paths: tuple[Path, ...], as_json: bool, page: Path | None) -> int:
+@click.option("--init", type=click.Path(path_type=Path), metavar="SEGMENT", help="PATHs are fragments that it begins.")
+def command(paths: tuple[Path, ...], as_json: bool, page: Path | None, init: Path | None) -> int:
     """Read the Content Credentials of files."""
     from assay.assemble import trust
-    from provenance import read, verification_page
+    from provenance import read, read_fragment, verification_page
 
     anchors = trust(settings())
     codes, everything = [], []
     for path in paths:
-        credentials = read(path, anchors)
+        credentials = read(path, anchors) if init is None else read_fragment(init, path, anchors)
         everything.append(credentials)
         row = {"path": str(path), **credentials.to_json()}
         codes.append(EXIT_BY_STATE[row["state"]])
