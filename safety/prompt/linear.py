@@ -1,7 +1,8 @@
 """A linear model over hashed words and character n-grams: numpy only, no hashing in Python loops.
 
 A text (in key form, see `phrases`) becomes a set of buckets: its words, pairs of words, pairs with one word between,
-and runs of 3 to 5 characters inside a word. The logit of a category is W[buckets].sum() / sqrt(n) + b.
+and runs of 3 to 5 characters inside a word. The logit of a category is
+W[buckets].sum() / sqrt(max(n, FLOOR)) + b.
 Masked characters (`_`: names, innocent phrases) take part in no feature, so the rest of the prompt is judged alone.
 """
 
@@ -22,6 +23,9 @@ BUCKETS = 1 << 18
 WINDOW = 600  # characters judged at once; longer texts are judged in windows, and the maximum counts
 STRIDE = 450
 MASK = "_"
+# Buckets that a text is counted to have at least (five short words have about as many). Without it one word speaks as
+# loudly as a sentence: of 1,500 common words, each alone, 3.2 % reached review; with it 0.6 %.
+FLOOR = 48
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
@@ -127,7 +131,7 @@ class LinearModel:
     def logits(self, found: Features) -> NDArray[np.float32]:
         """The logits (C,) of one text; a text without a feature has the biases alone."""
         total: NDArray[np.float32] = self.weights[found.buckets].sum(axis=0)
-        return total / np.float32(max(len(found.buckets), 1)) ** np.float32(0.5) + self.biases
+        return total / np.float32(max(len(found.buckets), FLOOR)) ** np.float32(0.5) + self.biases
 
     def strongest(self, found: Features, column: int, text: str) -> tuple[int, int]:
         """The words [start, end) of the text that speak most for a category: the best one and strong neighbours."""
