@@ -85,6 +85,15 @@ def _read_sidecar(path: Path, kind: FileKind, trust: Trust) -> Store:
         return read_store(file, kind.mime, trust, sidecar.read_bytes())
 
 
+def read_with(path: Path, sidecar: bytes, trust: Trust) -> Credentials:
+    """The credentials of a file by a manifest that is at hand; raises OSError."""
+    kind = sniff(path)
+    if kind is None:
+        return Credentials.without_manifest(str(path), State.UNREADABLE, c.FORMAT_UNSUPPORTED)
+    with path.open("rb") as file:
+        return _credentials(str(path), kind, read_store(file, kind.mime, trust, sidecar), ())
+
+
 def _credentials(name: str, kind: FileKind, store: Store, boxes: tuple[TrailingBox, ...]) -> Credentials:
     match store.answer:
         case Answer.STORE:

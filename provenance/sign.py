@@ -24,6 +24,7 @@ from provenance.kinds import FileKind, sniff
 from provenance.library import THUMBNAIL, IngredientStream, Statement
 from provenance.manifest import Manifest, Relationship
 from provenance.reader import read
+from provenance.sidecar import takes_sidecar, write_beside
 from provenance.staging import StagedFile
 from provenance.target import ensure_target, of_target
 from provenance.trust import Trust
@@ -53,6 +54,8 @@ def publish(
     _ensure_history(source, manifest, trust)
     order = Order(source, _statement(source, manifest), identity, kind, source_sha256 is not None)
     try:
+        if not kind.embeds:
+            return write_beside(order, destination, trust, source_sha256)
         with StagedFile(destination.parent) as staged:
             digest = write_signed(order, staged)
             if source_sha256 not in (None, digest):
@@ -75,7 +78,7 @@ def _source_kind(source: Path) -> FileKind:
         raise SourceUnreadable(f"{source}: {error.strerror}") from error
     if kind is None:
         raise UnsupportedKind(f"{source}: its content is of no format that Assay knows")
-    if not kind.embeds:
+    if not kind.embeds and not takes_sidecar(kind):
         raise UnsupportedKind(f"{source}: {kind.mime} cannot carry a manifest")
     return kind
 

@@ -1,0 +1,98 @@
+"""WebM cannot hold a manifest: it is published with a sidecar, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import provenance.staging
+from provenance import (
+    Kind,
+    LaunderingRefused,
+    Manifest,
+    SameFile,
+    SigningIdentity,
+    SourceChanged,
+    State,
+    TargetUnwritable,
+    Trust,
+    publish,
+    read,
+)
+
+Make = Callable[..., Manifest]
+
+
+@pytest.fixture
+def webm(samples: Path) -> Path:
+    """An unsigned WebM."""
+    return samples / "clip.webm"
+
+
+def test_a_webm_is_published_with_its_sidecar(
+    webm: Path, signed: Path, folder: Path, manifest: Make, identity: SigningIdentity, trust: Trust
+) -> None:
+    """The media are the source's bytes; the pair is TRUSTED with its decision, and one changed bit is INVALID."""
+    found = publish(webm, folder / "a.webm", manifest(), identity)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.c2pa", "a.webm"]
+    assert (folder / "a.webm").read_bytes() == webm.read_bytes()
+    assert read(folder / "a.webm", trust) == found
+    assert (found.state, found.decision) == (State.TRUSTED, manifest().decision)
+    extended = publish(webm, folder / "b.webm", manifest(Kind.EXTENSION, signed), identity)
+    assert extended.ingredients[0].state is State.TRUSTED
+    content = bytearray((folder / "a.webm").read_bytes())
+    content[-1] ^= 1
+    (folder / "a.webm").write_bytes(content)
+    assert read(folder / "a.webm", trust).state is State.INVALID
+
+
+def test_what_was_judged_is_what_leaves_beside_too(
+    webm: Path, folder: Path, manifest: Make, identity: SigningIdentity
+) -> None:
+    """Another file than the judged one is refused, with nothing written; the right hash is accepted."""
+    with pytest.raises(SourceChanged, match="judged"):
+        publish(webm, folder / "a.webm", manifest(), identity, source_sha256="00" * 32)
+    assert list(folder.iterdir()) == []
+    judged = hashlib.sha256(webm.read_bytes()).hexdigest()
+    assert publish(webm, folder / "a.webm", manifest(), identity, source_sha256=judged).state is State.TRUSTED
+
+
+def test_an_existing_sidecar_is_not_dropped(
+    webm: Path, folder: Path, manifest: Make, identity: SigningIdentity
+) -> None:
+    """A WebM that has a sidecar is signed neither as new nor after a scan."""
+    publish(webm, folder / "a.webm", manifest(), identity)
+    for kind in (Kind.TEXT_TO_VIDEO, Kind.SCANNED):
+        with pytest.raises(LaunderingRefused):
+            publish(folder / "a.webm", folder / "b.webm", manifest(kind), identity)
+    assert not (folder / "b.webm").exists()
+
+
+def test_a_target_that_is_its_own_sidecar_is_refused(
+    webm: Path, folder: Path, manifest: Make, identity: SigningIdentity
+) -> None:
+    """`out.c2pa` as the name of the media leaves no place for the sidecar."""
+    with pytest.raises(SameFile):
+        publish(webm, folder / "a.c2pa", manifest(), identity)
+    assert list(folder.iterdir()) == []
+
+
+def test_media_that_cannot_be_named_take_their_sidecar_back(
+    webm: Path, folder: Path, manifest: Make, identity: SigningIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the second of the two renames fails, neither file is there."""
+    real = os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if Path(target).suffix == ".webm":
+            raise OSError(30, "Read-only file system")
+        real(source, target)
+
+    monkeypatch.setattr(provenance.staging.os, "replace", fail)
+    with pytest.raises(TargetUnwritable):
+        publish(webm, folder / "a.webm", manifest(), identity)
+    assert list(folder.iterdir()) == []
