@@ -16,7 +16,7 @@ from pathlib import Path
 
 from provenance import State, Trust, read, read_fragment
 
-# The words of the index -> the states that agree with them. Trust in a signer is ours to give, so "valid" may be either.
+# The words of the index -> the states that agree with them. Trust is ours to give, so "valid" may be either.
 AGREES = {
     "valid": {State.TRUSTED, State.VALID},
     "untrusted": {State.VALID},
