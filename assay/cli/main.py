@@ -17,6 +17,7 @@ COMMANDS = {
     "prompt": ("prompt", "Judge prompts without generating anything."),
     "scan": ("scan", "Look at every frame of existing videos."),
     "verify": ("verify", "Read the Content Credentials of files."),
+    "detect": ("detect", "Say whether files prove to be synthetic (by their manifest; no pixel is judged yet)."),
     "sign": ("sign", "Scan an existing video and sign a copy that passed."),
     "review": ("review", "Decide about prompts and outputs that are held for a person."),
     "policy": ("policy", "Lint and test policies."),

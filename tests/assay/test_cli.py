@@ -274,3 +274,19 @@ def test_environment_is_not_read_at_import(tmp_path: Path) -> None:
     code = "import assay, safety, media, generator, provenance, classifier"
     subprocess.run([sys.executable, "-c", code], env=assay_environment(tmp_path), check=True)
     assert not (tmp_path / "home").exists()
+
+
+def test_detect_says_what_is_proved(run_toys: Run, tmp_path: Path) -> None:
+    """Our own file is proved synthetic, a tampered one contradictory, a foreign one without evidence, text an error."""
+    assert run_toys("generate", "a grey second", *SMALL, "-o", "out.mp4").returncode == 0
+    content = bytearray((tmp_path / "out.mp4").read_bytes())
+    content[(content.index(b"mdat") + len(content)) // 2] ^= 1
+    (tmp_path / "tampered.mp4").write_bytes(content)
+    grey_video(tmp_path / "foreign.mp4")
+    (tmp_path / "text.mp4").write_bytes(b"no video")
+    done = run_toys("detect", "out.mp4", "tampered.mp4", "foreign.mp4", "text.mp4", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["answer"] for row in found] == ["synthetic", "contradictory", "no-evidence", None]
+    assert found[3]["error"]["message"]
+    assert all(row["signals"]["forensic"] is None for row in found)
