@@ -1,4 +1,4 @@
-"""Is this file ours, or declared synthetic? The manifest answers; marks, fingerprints and pixels nobody looks at yet."""
+"""Is this file ours, or declared synthetic? The manifest answers; marks, fingerprints and pixels are not looked at."""
 
 from __future__ import annotations
 
