@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safety import Action, Decision, Examination, Posture, PostureEntry, Score, Waiver
+from safety.frame import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -16,18 +17,6 @@ class Asset:
     path: Path
     sha256: str
     manifest_state: str
-
-
-@dataclass(frozen=True)
-class FrameCounts:
-    """total = decoded + undecodable; decoded = scored + covered + failed."""
-
-    total: int
-    decoded: int
-    undecodable: int
-    scored: int
-    covered: int
-    failed: int
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ class OpenClip(BaseModel):
 
     model: str
     pretrained: str | None = None
-    threshold_scale: PositiveFloat = 1.0
 
 
 class Settings(BaseSettings):

@@ -10,7 +10,6 @@ from typing import Any
 
 from assay.errors import StageFailed
 from assay.ledger import Ledger
-from assay.outcome import FrameCounts
 from assay.prompting import PromptStage, wanted
 from assay.request import Request
 from assay.signing import Signer, sha256_of
@@ -33,6 +32,7 @@ from safety import (
     Policy,
     Stage,
 )
+from safety.frame import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,7 @@ class Stages:
         )  # fmt: skip
         if sha256_of(path) != sha256:
             raise StageFailed("frame", f"{path} changed while its frames were looked at")
-        counts = seen.counts
-        frames = FrameCounts(
-            counts.total, counts.decoded, counts.undecodable, counts.scored, counts.covered, counts.failed
-        )
-        return Looked(sha256, frames, seen.examination)
+        return Looked(sha256, seen.counts, seen.examination)
 
     def render(self, request: Request, folder: Path, watch: Watch) -> Made:
         """Generates into a private file; the record says how, so that the same request gives the same frames."""

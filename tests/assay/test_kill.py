@@ -30,6 +30,19 @@ def start(folder: Path, out: Path, prompt: str = "a grey second") -> subprocess.
     )
 
 
+def hanging(folder: Path, settings: Settings, sign_of_life: str) -> subprocess.Popen[bytes]:
+    """A command whose generator hangs, once its worker has shown a sign of life in the private folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "assay", "generate", "grey", "-o", str(folder / "out.mp4")],
+        env=assay_environment(folder, **{**TOY_ENVIRONMENT, "ASSAY_BACKEND": "assay_toys:HangingGenerator"}),
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(settings.private.glob(sign_of_life)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return process
+
+
 def kill_everything(process: subprocess.Popen[bytes], whole_group: bool) -> None:
     """SIGKILL to the command alone, or to it and its worker at once."""
     if whole_group:
@@ -68,16 +81,8 @@ def test_sigkill_at_thirty_moments(tmp_path: Path) -> None:
 
 def test_worker_dies_with_its_command(tmp_path: Path) -> None:
     """A command that is killed does not leave a worker that goes on rendering unseen."""
-    hang = {**TOY_ENVIRONMENT, "ASSAY_BACKEND": "assay_toys:HangingGenerator"}
     settings = Settings(home=tmp_path / "home")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assay", "generate", "grey", "-o", str(tmp_path / "out.mp4")],
-        env=assay_environment(tmp_path, **hang),
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not list(settings.private.glob("worker-*.lock")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = hanging(tmp_path, settings, "worker-*.lock")
     process.kill()
     process.wait()
     _no_worker_survives(settings)
@@ -87,16 +92,8 @@ def test_worker_dies_with_its_command(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     """Ctrl-C ends the command and its worker; nothing half done stays."""
-    hang = {**TOY_ENVIRONMENT, "ASSAY_BACKEND": "assay_toys:HangingGenerator"}
     settings = Settings(home=tmp_path / "home")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assay", "generate", "grey", "-o", str(tmp_path / "out.mp4")],
-        env=assay_environment(tmp_path, **hang),
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not list(settings.private.glob("worker-*/job_*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = hanging(tmp_path, settings, "worker-*/job_*")
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == 130
     assert not list(settings.private.iterdir())
