@@ -37,7 +37,9 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """What the command line will say of it."""
+        """What the command line will say of it; of a task's failure, what the task's process said."""
+        if isinstance(error, TaskFailed):
+            return error.failure
         message = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
         return cls(type(error).__name__, message, getattr(error, "stage", None), exit_code_of(error))
 

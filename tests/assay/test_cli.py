@@ -212,6 +212,7 @@ def test_scan_many(run_toys: Run, tmp_path: Path) -> None:
         ("good.mp4", "allow"), ("red.mp4", "block"), ("broken.mp4", None), ("missing.mp4", None),
     ]  # fmt: skip
     assert all(row["error"]["message"] for row in found[2:])
+    assert {row["error"]["type"] for row in found[2:]} == {"StageFailed"}
     assert [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()] == found
     assert run_toys("scan", "good.mp4", "red.mp4", "--fail-on", "block").returncode == 2
     assert run_toys("scan", "broken.mp4").returncode == 4
