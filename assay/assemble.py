@@ -79,8 +79,8 @@ def frame_classifiers(settings: Settings, prompt: PromptStage) -> list[FrameClas
         made.append(
             eyes.OpenClipClassifier.of_policy(settings.openclip.model, settings.openclip.pretrained, prompt.policy)
         )
-    asked = {rule.category for stage in (Stage.FRAME, Stage.INPUT_IMAGE, Stage.INPUT_VIDEO)
-             for rule in prompt.policy.rules_for(stage)}  # fmt: skip
+    shown = (Stage.FRAME, Stage.INPUT_IMAGE, Stage.INPUT_VIDEO)
+    asked = {category for stage in shown for category in prompt.policy.categories_for(stage)}
     return sorted((one for one in made if asked.intersection(one.categories)), key=lambda one: one.cost_ms)
 
 

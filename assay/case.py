@@ -42,7 +42,6 @@ class Case:
         self.examination = Examination()
         self.looked: Looked | None = None
         self.human: HumanDecision | None = None
-        self.settled = False
 
     @classmethod
     @contextmanager

@@ -18,7 +18,7 @@ class PromptStage:
 
     def read_text(self, item: Item, text: str) -> Examination:
         """One text, judged for the categories that the policy speaks of at its stage."""
-        return examine_text(item, text, self.classifiers, wanted(self.policy, item.stage))
+        return examine_text(item, text, self.classifiers, self.policy.categories_for(item.stage))
 
     def read(self, request: Request) -> Examination:
         """Every text of the request, judged: the prompt, and the negative prompt by rules of its own."""
@@ -27,8 +27,3 @@ class PromptStage:
             item = Item.text(Stage.NEGATIVE_PROMPT, "negative-prompt", request.negative_prompt)
             seen += self.read_text(item, request.negative_prompt)
         return seen
-
-
-def wanted(policy: Policy, stage: Stage) -> tuple[str, ...]:
-    """The categories that the policy speaks of at a stage, in its order."""
-    return tuple(dict.fromkeys(rule.category for rule in policy.rules_for(stage)))

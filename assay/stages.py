@@ -10,7 +10,7 @@ from typing import Any
 
 from assay.errors import StageFailed
 from assay.ledger import Ledger
-from assay.prompting import PromptStage, wanted
+from assay.prompting import PromptStage
 from assay.request import Request
 from assay.signing import Signer, sha256_of
 from assay.watch import Watch
@@ -82,7 +82,7 @@ class Stages:
         if request.image is None:
             return Examination()
         item = Item(Stage.INPUT_IMAGE, "input-image", sha256_of(request.image))
-        return examine_image(read_image(request.image), item, self.frame, wanted(self.policy, Stage.INPUT_IMAGE))
+        return examine_image(read_image(request.image), item, self.frame, self.policy.categories_for(Stage.INPUT_IMAGE))
 
     def look_at_frames(self, path: Path, watch: Watch) -> Looked:
         """Every frame of the file as it is on the disk now; raises MediaError where it is no video."""
@@ -91,7 +91,7 @@ class Stages:
         sha256, video = sha256_of(path), probe(path)
         total = video.declared_frames or 0
         seen = examine_video(
-            video, sha256, Stage.FRAME, self.frame, wanted(self.policy, Stage.FRAME),
+            video, sha256, Stage.FRAME, self.frame, self.policy.categories_for(Stage.FRAME),
             progress=lambda done: watch.progress("frame", done, max(total, done)),
         )  # fmt: skip
         if sha256_of(path) != sha256:

@@ -23,6 +23,7 @@ from pathlib import Path
 from provenance.certificates import Issued, common_name, ensure_issued_by, issue, parse_chain
 from provenance.errors import KeyDamaged, KeyExposed, KeyMissing, TargetUnwritable
 from provenance.keys import SigningIdentity, read_key_file
+from provenance.staging import sync_folder
 
 ROOT_DAYS, INTERMEDIATE_DAYS = 3650, 1825
 LEAF_DAYS = 365  # the profile allows 366
@@ -111,9 +112,9 @@ def _create(folder: Path, now: datetime) -> None:
         _write(partial / ROOT_KEY, root.key_pem)
         _write(partial / INTERMEDIATE, intermediate.key_pem + intermediate.certificate_pem)
         _write(partial / LEAF, leaf.key_pem + leaf.certificate_pem + intermediate.certificate_pem)
-        _sync_folder(partial)
+        sync_folder(partial)
         partial.rename(folder)  # replaces an empty folder, never one that holds something
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise TargetUnwritable(f"{folder}: the keys could not be written ({error.strerror})") from error
@@ -178,7 +179,7 @@ def _replace(path: Path, content: bytes) -> None:
     fresh.unlink(missing_ok=True)
     _write(fresh, content)
     os.replace(fresh, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -187,11 +188,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -49,8 +49,7 @@ def run_examples(policy: Policy, *classifiers: PromptClassifier) -> list[Example
     for category, text in policy.categories.items():
         for number, example in enumerate(text.examples):
             item = Item.text(example.stage, f"{category}-{number}", example.text)
-            wanted = tuple(dict.fromkeys(rule.category for rule in policy.rules_for(example.stage)))
-            seen = examine_text(item, example.text, classifiers, wanted)
+            seen = examine_text(item, example.text, classifiers, policy.categories_for(example.stage))
             decision = decide(policy, seen.items, seen.scores, Circumstances())
             outcomes.append(ExampleOutcome(category, example, decision))
     return outcomes

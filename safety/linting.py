@@ -99,7 +99,7 @@ def _waivers(policy: Policy, day: date) -> Iterator[Finding]:
         elif waiver.expires - day <= NOTICE:
             message = f"runs out on {waiver.expires}; {waiver.owner} renews it, or configures a model"
             yield Finding("warning", "waiver-expires", where, message)
-        asked = {rule.category for rule in policy.rules_for(waiver.stage)}
+        asked = set(policy.categories_for(waiver.stage))
         if idle := sorted(set(waiver.categories) - asked):
             message = f"no rule of stage {waiver.stage.value!r} asks for {', '.join(idle)}"
             yield Finding("warning", "waives-nothing", where, message)

@@ -140,6 +140,10 @@ class Policy(StrictModel):
         document["waivers"].sort(key=lambda waiver: json.dumps(waiver, sort_keys=True))
         return document
 
+    def categories_for(self, stage: Stage) -> tuple[str, ...]:
+        """The categories that the rules of one stage speak of, in the document's order."""
+        return tuple(dict.fromkeys(rule.category for rule in self.rules_for(stage)))
+
     def rules_for(self, stage: Stage) -> tuple[Rule, ...]:
         """The rules of one stage, in the document's order."""
         return tuple(rule for rule in self.rules if rule.stage is stage)

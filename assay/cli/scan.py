@@ -52,7 +52,7 @@ def command(paths: tuple[Path, ...], policy: str | None, as_json: bool, **option
             for path in files:
                 signed_copy = options["sign_passed"] and _copy_path(path, options["sign_passed"])
                 request = ScanRequest(path, options["require_complete"], signed_copy)
-                row, code, outcome = _scan(worker, request, shown=not as_json)
+                row, code, outcome = scan_one(worker, request, shown=not as_json)
                 codes.append((row["action"] or "failed", code))
                 outcomes.append(outcome)
                 _write(row, as_json, rows_file)
@@ -64,7 +64,8 @@ def command(paths: tuple[Path, ...], policy: str | None, as_json: bool, **option
     return _exit_code(codes, options["fail_on"])
 
 
-def _scan(worker: Worker, request: ScanRequest, shown: bool) -> tuple[dict[str, Any], ExitCode, Outcome | None]:
+def scan_one(worker: Worker, request: ScanRequest, shown: bool) -> tuple[dict[str, Any], ExitCode, Outcome | None]:
+    """The row of one file, its exit code, and its outcome; None where no decision was reached."""
     try:
         with progress(shown) as listener:
             outcome: Outcome = worker.call("scan", request, listener)

@@ -6,14 +6,11 @@ from pathlib import Path
 
 import click
 
-from assay.cli.common import EXIT_BY_ACTION, err, json_line, json_option, out, policy_option, progress, settings, tell
+from assay.cli.common import err, json_line, json_option, out, policy_option, settings, tell
+from assay.cli.scan import scan_one
 from assay.leftovers import sweep
-from assay.outcome import Outcome
 from assay.request import ScanRequest
-from assay.rows import failed_scan_row, scan_row
-from assay.worker import Failure, Worker, exit_code_of
-from media import AssayError
-from safety import Policy
+from assay.worker import Worker
 
 
 @click.command()
@@ -26,19 +23,14 @@ def command(path: Path, destination: Path, policy: str | None, as_json: bool) ->
     chosen = settings(policy=policy)
     sweep(chosen)
     request = ScanRequest(path, require_complete=True, signed_copy=destination.absolute())
-    try:
-        with Worker(chosen) as worker, progress(not as_json) as listener:
-            outcome: Outcome = worker.call("scan", request, listener)
-    except AssayError as error:
-        if as_json:
-            json_line(failed_scan_row(str(path), Policy.load(chosen.policy).ref, Failure.of(error).to_json()))
-        err.print(f"assay: {path}: {error}", markup=False)
-        return exit_code_of(error)
-    row = scan_row(str(path), outcome)
+    with Worker(chosen) as worker:
+        row, code, outcome = scan_one(worker, request, shown=not as_json)
     if as_json:
         json_line(row)
-    else:
+    if outcome is None:
+        err.print(f"assay: {path}: {row['error']['message']}", markup=False)
+    elif not as_json:
         tell(str(path), row["action"], row["reasons"], row["policy"])
         if outcome.asset is not None:
             out.print(f"  signed {outcome.asset.path} ({outcome.asset.manifest_state})", markup=False)
-    return EXIT_BY_ACTION[row["action"]]
+    return code

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.prompting import wanted
 from assay.stages import Stages
 from safety import BANNED_CLASSES, Examiner, FrameClassifier, Stage
 from safety.frame.gate import PICTURE, evidence
@@ -28,7 +27,7 @@ def coverage_table(stages: Stages) -> str:
     """Markdown: a row a banned class, a column a stage; each cell names what evaluates it, or what it would need."""
     lines = ["| banned class | prompt | input image | frame | file |", "|---|---|---|---|---|"]
     for banned, members in BANNED_CLASSES.items():
-        asked = {stage: [name for name in members if name in wanted(stages.policy, stage)] for stage in Stage}
+        asked = {stage: [name for name in members if name in stages.policy.categories_for(stage)] for stage in Stage}
         prompt = _texts(asked[Stage.PROMPT], stages.prompt.classifiers)
         image, frame = (_pictures(asked[stage], stages.frame) for stage in (Stage.INPUT_IMAGE, Stage.FRAME))
         lines.append(f"| {banned} | {prompt} | {image} | {frame} | every frame, as on the left; {SOUND} |")

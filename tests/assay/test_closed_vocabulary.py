@@ -13,7 +13,7 @@ from safety.prompt import EmbeddedPromptClassifier
 
 POLICY = Policy.load("default")
 CLASSIFIER = EmbeddedPromptClassifier()
-WANTED = tuple({rule.category for rule in POLICY.rules_for(Stage.PROMPT)})
+WANTED = POLICY.categories_for(Stage.PROMPT)
 
 
 def judged(text: str) -> Action:
