@@ -9,7 +9,7 @@ import pytest
 
 from safety import PolicyError
 from safety.prompt import minors
-from safety.prompt.corpus import grammar, pairs
+from safety.prompt.corpus import grammar, named_pairs
 from safety.prompt.gazetteer import AMBIGUOUS, CATEGORIES, NAMED, NAMED_BY_CONTEXT, Gazetteer
 from safety.prompt.lexicon import Lexicon, inflected, written_out
 from safety.prompt.minors import Cues, Level, conjunction
@@ -47,7 +47,7 @@ def test_the_shipped_gazetteer_is_large_and_covers_each_category() -> None:
     assert counts["ip/style"] >= 150
 
 
-@pytest.mark.parametrize(("category", "named", "innocent"), pairs("names"))
+@pytest.mark.parametrize(("category", "named", "innocent"), named_pairs())
 def test_a_name_is_found_and_its_look_alike_is_not(reader: Reader, category: str, named: str, innocent: str) -> None:
     """A prompt that names somebody scores above 0.8 in its category; its innocent twin stays below 0.5 in all."""
     assert best(reader, named)[category] >= 0.8
