@@ -21,7 +21,7 @@ from assay.request import Request
 from assay.signing import origin_to_json, scanned_origin
 from assay.stages import Looked, Made, Stages
 from media import AssayError, UsageError
-from provenance import GateRecord, HumanDecision, Origin
+from provenance import Digests, GateRecord, HumanDecision, Origin
 from safety import Action, Circumstances, Decision, Examination, decide
 
 
@@ -107,8 +107,10 @@ class Case:
         self.stages.held.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = self._keep(made.path)
         origin = replace(made.origin, inputs=tuple(self._keep(path) for path in made.origin.inputs))
-        context = {"origin": origin_to_json(origin), "destination": str(request.destination), "record": made.record}
-        row = HeldRow(stage="frame", path=str(kept), sha256=self._examined_sha256(), context=context)
+        digests = self._examined()
+        context: dict[str, Any] = {"origin": origin_to_json(origin), "destination": str(request.destination)}
+        context |= {"record": made.record, "blocks": digests.blocks}
+        row = HeldRow(stage="frame", path=str(kept), sha256=digests.sha256, context=context)
         return replace(self._hold(row), record=made.record)
 
     def release(self, made: Made, destination: Path) -> Outcome:
@@ -127,13 +129,13 @@ class Case:
 
     def _publish(self, path: Path, destination: Path, origin: Origin) -> Asset:
         gate = GateRecord.of(self.decisions, self._outcome().posture, self.human)
-        return self.stages.signer.release(path, destination, origin, gate, self._examined_sha256())
+        return self.stages.signer.release(path, destination, origin, gate, self._examined())
 
-    def _examined_sha256(self) -> str:
-        """The hash of the file whose frames were looked at; nothing else may leave."""
+    def _examined(self) -> Digests:
+        """The digests of the file whose frames were looked at; nothing else may leave."""
         if self.looked is None:
             raise AssayError("nothing may be published before its frames were looked at")
-        return self.looked.sha256
+        return self.looked.digests
 
     def _keep(self, path: Path) -> Path:
         """Moves a private file to where held files wait."""

@@ -20,7 +20,7 @@ from assay.ledger import DecisionRow, HeldRow, Ledger, State, now
 from assay.outcome import Asset, merged
 from assay.request import Request
 from assay.signing import Signer, origin_from_json
-from provenance import GateRecord, HumanDecision
+from provenance import Digests, GateRecord, HumanDecision
 from safety import Action, Decision, Posture
 
 
@@ -75,7 +75,8 @@ def approve_output(ledger: Ledger, id: str, reviewer: str, reason: str, signer: 
         raise ReviewClosed(f"{id} holds a prompt, not an output")
     gate = GateRecord.of(one.decisions, merged(one.posture), _human(one))
     destination, origin = Path(one.row.context["destination"]), origin_from_json(one.row.context["origin"])
-    asset = signer.release(Path(one.row.path), destination, origin, gate, one.row.sha256)
+    judged = Digests(one.row.sha256, one.row.context.get("blocks"))
+    asset = signer.release(Path(one.row.path), destination, origin, gate, judged)
     _close(ledger, one, _Word(reviewer, Action.ALLOW, reason))
     _delete(one.row)
     return asset

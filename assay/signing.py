@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.outcome import Asset
-from provenance import GateRecord, Kind, Origin, SigningIdentity, SourceType, Trust, build_manifest, publish
+from provenance import Digests, GateRecord, Kind, Origin, SigningIdentity, SourceType, Trust, build_manifest, publish
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,13 @@ class Signer:
     identity: SigningIdentity
     trust: Trust
 
-    def release(self, source: Path, destination: Path, origin: Origin, gate: GateRecord, judged_sha256: str) -> Asset:
+    def release(self, source: Path, destination: Path, origin: Origin, gate: GateRecord, judged: Digests) -> Asset:
         """Signs `source`, which must still be the file that was judged, and publishes it at `destination`.
 
         Raises a SigningError; then nothing was written.
         """
         manifest = build_manifest(origin, gate, title=destination.name)
-        credentials = publish(
-            source, destination, manifest, self.identity, trust=self.trust, source_sha256=judged_sha256
-        )
+        credentials = publish(source, destination, manifest, self.identity, trust=self.trust, judged=judged)
         return Asset(destination, sha256_of(destination), credentials.state.value)
 
 

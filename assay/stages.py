@@ -24,7 +24,7 @@ from generator import (
     VideoGenerator,
 )
 from media import Encoder, UsageError, probe, read_image
-from provenance import Kind, Origin, SourceType
+from provenance import Digests, Kind, Origin, SourceType, digests_of
 from safety import (
     Examination,
     FrameClassifier,
@@ -48,9 +48,14 @@ class Made:
 class Looked:
     """What the eyes saw of one file, and which file that was."""
 
-    sha256: str
+    digests: Digests
     frames: FrameCounts
     examination: Examination
+
+    @property
+    def sha256(self) -> str:
+        """The file's plain hash."""
+        return self.digests.sha256
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,10 @@ class Stages:
             video, sha256, Stage.FRAME, self.frame, self.policy.categories_for(Stage.FRAME),
             progress=lambda done: watch.progress("frame", done, max(total, done)),
         )  # fmt: skip
-        if sha256_of(path) != sha256:
+        digests = digests_of(path)
+        if digests.sha256 != sha256:
             raise StageFailed("frame", f"{path} changed while its frames were looked at")
-        return Looked(sha256, seen.counts, seen.examination)
+        return Looked(digests, seen.counts, seen.examination)
 
     def render(self, request: Request, folder: Path, watch: Watch) -> Made:
         """Generates into a private file; the record says how, so that the same request gives the same frames."""

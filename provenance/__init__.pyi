@@ -3,6 +3,7 @@ from .attachments import (
     Mark as Mark,
     SoftBinding as SoftBinding,
 )
+from .blocks import Digests as Digests, digests_of as digests_of
 from .credentials import (
     Credentials as Credentials,
     Ingredient as Ingredient,

@@ -15,7 +15,7 @@ import hashlib
 import io
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -24,13 +24,13 @@ from typing import Any
 import c2pa
 from c2pa import c2pa as binding
 
+from provenance.blocks import CHUNK, Blocks, Digests, chunks
 from provenance.keys import SigningIdentity
 from provenance.layout import MDAT_HEAD, Layout
 from provenance.library import IngredientStream, Statement, Streams, add_thumbnail, open_signer, words_of
 from provenance.trust import Trust
 
 TESTED_VERSIONS = ("0.38.1", "0.91.3")  # c2pa-python, c2pa-rs
-_CHUNK = 2**20
 _HASH_LABEL = "c2pa.hash.bmff.v3"
 _DIGEST = 32
 
@@ -43,7 +43,7 @@ class DoesNotFit(Exception):
 class Copied:
     """What was learnt while the source was copied."""
 
-    source_sha256: str
+    digests: Digests
     file_hash: bytes
     leaves: tuple[bytes, ...]
 
@@ -66,17 +66,17 @@ class Order:
     hash_source: bool = True
 
 
-def sign_copy(order: Order, streams: Streams) -> str:
-    """Writes the signed copy of the source into the target, and returns the sha256 of what was read.
+def sign_copy(order: Order, streams: Streams) -> Digests:
+    """Writes the signed copy of the source into the target, and returns the digests of what was read.
 
-    The hash is "" where it was not asked for. Raises LibraryError as `library.sign_stream` does, and DoesNotFit where
+    The sha256 is "" where it was not asked for. Raises LibraryError as `library.sign_stream` does, and DoesNotFit where
     the plain path must be taken; the target then holds bytes that are to be thrown away.
     """
     with open_signer(order.identity, streams) as signer, ExitStack() as stack:
         context = stack.enter_context(
             c2pa.Context.from_dict(Trust.of(order.identity).settings(), signer=stack.enter_context(signer))
         )
-        blank = Copied("", bytes(_DIGEST), (bytes(_DIGEST),) * order.layout.leaves)
+        blank = Copied(Digests(""), bytes(_DIGEST), (bytes(_DIGEST),) * order.layout.leaves)
         first = stack.enter_context(c2pa.Builder(_bound(order, blank), context=context))
         add_thumbnail(first, order.statement)
         archives = [_archived(first, each) for each in order.statement.ingredients]
@@ -92,7 +92,7 @@ def sign_copy(order: Order, streams: Streams) -> str:
         streams.target.seek(start)
         streams.target.write(manifest)
         streams.target.flush()
-    return copied.source_sha256
+    return copied.digests
 
 
 def _archived(builder: Any, ingredient: IngredientStream) -> bytes:
@@ -151,81 +151,32 @@ def _copy(order: Order, streams: Streams, slot: bytes) -> tuple[Copied, int]:
         moov = layout.shifted_moov(len(slot))
     except OverflowError as error:
         raise DoesNotFit(str(error)) from error
-    buffer = memoryview(bytearray(_CHUNK))
-    source, whole = hashlib.sha256(), hashlib.sha256()
-    leaves = _Leaves(layout.leaf_size)
+    buffer = memoryview(bytearray(CHUNK))
+    source, whole, blocks = hashlib.sha256(), hashlib.sha256(), Blocks(layout)
     start = 0
     for box in layout.boxes:
         place = box.offset + (len(slot) if start else 0)
         if box.type != "ftyp":
             whole.update(struct.pack(">Q", place))  # since version 2 of the hash, where a box stands is covered
-        if box.type == "moov":
-            for chunk in _chunks(streams.source, box.offset, box.size, buffer):
-                if order.hash_source:
-                    source.update(chunk)
+        if box.type == "moov":  # what was read when the copy was planned: what is hashed is what is written
+            if order.hash_source:
+                source.update(layout.moov)
+            blocks.update(box.type, 0, layout.moov)
             streams.target.write(moov)
             whole.update(moov)
             continue
-        head = MDAT_HEAD if layout.leaf_size and box.type == "mdat" else box.size
-        for offset, chunk in _placed(streams.source, box.offset, box.size, buffer):
+        at = 0
+        for chunk in chunks(streams.source, box.offset, box.size, buffer):
             if order.hash_source:
                 source.update(chunk)
             streams.target.write(chunk)
-            if box.type == "ftyp":
-                continue
-            covered = max(0, min(len(chunk), head - offset))
-            whole.update(chunk[:covered])
-            leaves.update(chunk[covered:])
+            outside = blocks.update(box.type, at, chunk)
+            if box.type != "ftyp":
+                whole.update(chunk[:outside])
+            at += len(chunk)
         if box.type == "ftyp":
             start = box.offset + box.size
             streams.target.write(slot)
-    return Copied(source.hexdigest() if order.hash_source else "", whole.digest(), leaves.digests()), start
-
-
-def _placed(source: Any, offset: int, size: int, buffer: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The chunks of a box, each with its place in the box."""
-    done = 0
-    for chunk in _chunks(source, offset, size, buffer):
-        yield done, chunk
-        done += len(chunk)
-
-
-def _chunks(source: Any, offset: int, size: int, buffer: memoryview) -> Iterator[memoryview]:
-    """`size` bytes from `offset` on, in pieces of the one buffer; raises EOFError where the file has become shorter."""
-    source.seek(offset)
-    while size:
-        read = source.readinto(buffer[: min(size, len(buffer))])
-        if not read:
-            raise EOFError("the file became shorter while it was read")
-        size -= read
-        yield buffer[:read]
-
-
-class _Leaves:
-    """The hashes of the media's blocks: each of `size` bytes, the last one shorter; none where size is 0."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._open = hashlib.sha256()
-        self._room = size
-        self._closed: list[bytes] = []
-
-    def update(self, chunk: memoryview) -> None:
-        """Takes the next bytes of the media."""
-        while len(chunk):
-            part = chunk[: self._room]
-            self._open.update(part)
-            self._room -= len(part)
-            chunk = chunk[len(part) :]
-            if not self._room:
-                self._close()
-
-    def digests(self) -> tuple[bytes, ...]:
-        """Every block's hash, in order."""
-        if self._room < self._size:
-            self._close()
-        return tuple(self._closed)
-
-    def _close(self) -> None:
-        self._closed.append(self._open.digest())
-        self._open, self._room = hashlib.sha256(), self._size
+    leaves = blocks.leaves()
+    digests = Digests(source.hexdigest() if order.hash_source else "", blocks.hexdigest() if leaves else None)
+    return Copied(digests, whole.digest(), leaves), start

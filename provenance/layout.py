@@ -24,7 +24,8 @@ _LARGEST_MOOV = 64 * 2**20
 _UUID_ROOM = 24  # bytes: header and extended type
 
 MDAT_HEAD = 16  # bytes of mdat that the hash of the file covers; what follows is covered by leaves where there are any
-_FLAT_UP_TO = 32 * 2**20  # bytes. A reader holds a flat hash's mdat in memory, a tree's leaves one by one
+# Bytes. A flat hash is what every reader follows, c2pa-ts included; but c2pa-rs holds its mdat in memory when it reads.
+_FLAT_UP_TO = 96 * 2**20
 _LEAF = 2**20
 _MOST_LEAVES = 2_048  # 70 kB of manifest; beyond 2 GiB leaves grow instead
 

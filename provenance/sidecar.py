@@ -12,6 +12,7 @@ from pathlib import Path
 
 import c2pa
 
+from provenance.blocks import Digests
 from provenance.credentials import Credentials, State
 from provenance.errors import LaunderingRefused, SameFile, SourceChanged, SourceUnreadable, VerificationFailed
 from provenance.kinds import FileKind
@@ -19,7 +20,7 @@ from provenance.library import LibraryError, Streams, Tap, add_thumbnail, open_s
 from provenance.reader import SIDECAR_SUFFIX, read_with
 from provenance.staging import StagedFile
 from provenance.trust import Trust
-from provenance.writing import Order, digest_of, translated
+from provenance.writing import Order, digest_of, ensure_judged, translated
 
 
 def takes_sidecar(kind: FileKind) -> bool:
@@ -27,7 +28,7 @@ def takes_sidecar(kind: FileKind) -> bool:
     return kind.family == "matroska"
 
 
-def write_beside(order: Order, destination: Path, trust: Trust, judged: str | None) -> Credentials:
+def write_beside(order: Order, destination: Path, trust: Trust) -> Credentials:
     """Publishes a copy of the source and its sidecar; returns what was read back. Raises as `publish` does."""
     sidecar = destination.with_suffix(SIDECAR_SUFFIX)
     if sidecar == destination or (sidecar.exists() and os.path.samefile(sidecar, order.source)):
@@ -38,8 +39,7 @@ def write_beside(order: Order, destination: Path, trust: Trust, judged: str | No
         )
     with StagedFile(destination.parent) as media, StagedFile(destination.parent) as beside:
         manifest, digest = _signed(order, media)
-        if judged not in (None, digest):
-            raise SourceChanged(f"{order.source} is not the file that was judged (sha256 {digest}, judged {judged})")
+        ensure_judged(order, Digests(digest))
         beside.file.write(manifest)
         media.seal()
         beside.seal()

@@ -10,10 +10,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from provenance.blocks import Digests
 from provenance.credentials import Credentials, State
 from provenance.errors import (
     LaunderingRefused,
-    SourceChanged,
     SourceTampered,
     SourceUnreadable,
     UnsupportedKind,
@@ -38,12 +38,12 @@ def publish(
     identity: SigningIdentity,
     *,
     trust: Trust | None = None,
-    source_sha256: str | None = None,
+    judged: Digests | None = None,
 ) -> Credentials:
     """Signs `source` into `destination`, and returns the credentials that were read back from it.
 
-    `trust` adds to the identity's own root, for the manifests that ingredients carry. `source_sha256` is the hash of
-    the file that was judged, where the caller knows it: what was judged is what leaves.
+    `trust` adds to the identity's own root, for the manifests that ingredients carry. `judged` is what
+    `digests_of` said of the file when it was judged, where the caller knows it: what was judged is what leaves.
     Raises the SigningError that names the fault; see `provenance.errors` for each. An existing target is replaced.
     """
     identity.ensure_usable()
@@ -52,15 +52,12 @@ def publish(
     ensure_target(destination, source, [each.path for each in manifest.ingredients if each.path], kind)
     trust = Trust.of(identity) + (trust or Trust())
     _ensure_history(source, manifest, trust)
-    order = Order(source, _statement(source, manifest), identity, kind, source_sha256 is not None)
+    order = Order(source, _statement(source, manifest), identity, kind, judged)
     try:
         if not kind.embeds:
-            return write_beside(order, destination, trust, source_sha256)
+            return write_beside(order, destination, trust)
         with StagedFile(destination.parent) as staged:
-            digest = write_signed(order, staged)
-            if source_sha256 not in (None, digest):
-                told = f"sha256 {digest}, judged {source_sha256}"
-                raise SourceChanged(f"{source} is not the file that was judged ({told})")
+            write_signed(order, staged)
             staged.seal()
             found = _verified(staged.path, destination, manifest, trust)
             staged.commit(destination)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from provenance import embeddable
+from provenance.blocks import CHUNK, Digests
 from provenance.errors import SignerFailed, SigningError, SourceChanged, SourceUnreadable, TimestampFailed
 from provenance.keys import SigningIdentity
 from provenance.kinds import FileKind
 from provenance.layout import Layout, plan
 from provenance.library import LibraryError, Statement, Streams, Tap, sign_stream
 from provenance.staging import StagedFile
-
-_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -27,13 +26,13 @@ class Order:
     statement: Statement
     identity: SigningIdentity
     kind: FileKind
-    hash_source: bool = True  # the caller knows what was judged, and will compare
+    judged: Digests | None = None  # what the caller knows of the source, and what is compared with it
 
 
-def write_signed(order: Order, staged: StagedFile) -> str:
-    """Writes the signed copy, and returns the sha256 of the source that was signed.
+def write_signed(order: Order, staged: StagedFile) -> None:
+    """Writes the signed copy, and sees to it that the source is the judged one where the order knows that.
 
-    An MP4 of the plain layout is read once, and hashed where the order says so ("" otherwise). Any other file is hashed
+    An MP4 of the plain layout is read once, and hashed where there is something to compare. Any other file is hashed
     before and after the library reads it. Raises the SigningError that names the fault; an OSError is the target's.
     """
     try:
@@ -47,12 +46,19 @@ def write_signed(order: Order, staged: StagedFile) -> str:
             file.seek(0)
         except OSError as error:
             raise SourceUnreadable(f"{order.source}: {error.strerror}") from error
-        digest = _copied(order, file, staged, layout) if layout else None
-        if digest is None:
-            digest = _signed_by_library(order, file, staged)
+        found = _copied(order, file, staged, layout) if layout else None
+        if found is None:
+            found = _signed_by_library(order, file, staged)
         if _state(file) != state:
             raise SourceChanged(f"{order.source} changed while it was being signed")
-    return digest
+    ensure_judged(order, found)
+
+
+def ensure_judged(order: Order, found: Digests) -> None:
+    """Raises SourceChanged where the order knows what was judged, and what was signed is something else."""
+    if order.judged is not None and not order.judged.same_file(found):
+        told = f"sha256 {found.sha256 or 'not taken'}, judged {order.judged.sha256}"
+        raise SourceChanged(f"{order.source} is not the file that was judged ({told})")
 
 
 def _state(file: BinaryIO) -> tuple[int, int, int]:
@@ -61,10 +67,12 @@ def _state(file: BinaryIO) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _copied(order: Order, file: BinaryIO, staged: StagedFile, layout: Layout) -> str | None:
+def _copied(order: Order, file: BinaryIO, staged: StagedFile, layout: Layout) -> Digests | None:
     """The fast way; None where it turned out not to be one, with the staged file empty again."""
     streams = Streams(Tap(file), Tap(staged.file), order.kind.mime)
-    whole = embeddable.Order(order.statement, order.identity, layout, order.hash_source)
+    # A digest of the blocks comes with the manifest's own hash; a sha256 would be a second hash of everything.
+    by_blocks = order.judged is not None and bool(order.judged.blocks) and bool(layout.leaf_size)
+    whole = embeddable.Order(order.statement, order.identity, layout, order.judged is not None and not by_blocks)
     try:
         return embeddable.sign_copy(whole, streams)
     except embeddable.DoesNotFit:
@@ -77,7 +85,7 @@ def _copied(order: Order, file: BinaryIO, staged: StagedFile, layout: Layout) ->
         raise translated(error, order.source, order.identity) from error
 
 
-def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> str:
+def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> Digests:
     before = digest_of(file, order.source)
     streams = Streams(Tap(file), Tap(staged.file), order.kind.mime)
     file.seek(0)
@@ -87,12 +95,12 @@ def _signed_by_library(order: Order, file: BinaryIO, staged: StagedFile) -> str:
         raise translated(error, order.source, order.identity) from error
     if digest_of(file, order.source) != before:
         raise SourceChanged(f"{order.source} changed while it was being signed")
-    return before
+    return Digests(before)
 
 
 def digest_of(file: BinaryIO, path: Path) -> str:
     """The sha256 of an open file from its start; `path` is how errors name it."""
-    buffer = memoryview(bytearray(_CHUNK))
+    buffer = memoryview(bytearray(CHUNK))
     digest = hashlib.sha256()
     try:
         file.seek(0)

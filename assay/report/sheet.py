@@ -17,9 +17,9 @@ from assay.errors import NoPicture
 from assay.leftovers import OwnerLock, new_owner
 from assay.outcome import Outcome
 from assay.settings import Settings
-from assay.signing import derived_origin, sha256_of
+from assay.signing import derived_origin
 from media import Frame, probe, write_image
-from provenance import GateRecord, State, read
+from provenance import GateRecord, State, digests_of, read
 from safety import Action, Segment
 
 COLUMNS, ROWS, CELL, GAP = 4, 2, 256, 8  # cells; pixels
@@ -44,7 +44,7 @@ def publish_sheet(video: Path, outcome: Outcome, destination: Path, settings: Se
         gate = GateRecord.of(outcome.decisions, outcome.posture)
         signer = assemble.signer(settings)
         if not gate.objections() and read(video, signer.trust).state is State.TRUSTED:
-            signer.release(drawn, destination, derived_origin(video), gate, sha256_of(drawn))
+            signer.release(drawn, destination, derived_origin(video), gate, digests_of(drawn))
         else:
             write_image(destination, pixels)
 

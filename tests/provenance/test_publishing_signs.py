@@ -16,6 +16,7 @@ import pytest
 
 from provenance import (
     DevelopmentKeys,
+    Digests,
     Kind,
     LaunderingRefused,
     Manifest,
@@ -212,7 +213,7 @@ def test_a_tampered_parent_is_not_vouched_for(
 def test_what_was_judged_is_what_leaves(samples: Path, folder: Path, manifest: Make, identity: SigningIdentity) -> None:
     """Where the hash of the judged file is given, another file is refused."""
     with pytest.raises(SourceChanged, match="not the file that was judged"):
-        publish(samples / "clip.mp4", folder / "a.mp4", manifest(), identity, source_sha256="00" * 32)
+        publish(samples / "clip.mp4", folder / "a.mp4", manifest(), identity, judged=Digests("00" * 32))
     assert list(folder.iterdir()) == []
 
 

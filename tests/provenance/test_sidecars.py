@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 import provenance.staging
 from provenance import (
+    Digests,
     Kind,
     LaunderingRefused,
     Manifest,
@@ -20,6 +20,7 @@ from provenance import (
     State,
     TargetUnwritable,
     Trust,
+    digests_of,
     publish,
     read,
 )
@@ -55,10 +56,10 @@ def test_what_was_judged_is_what_leaves_beside_too(
 ) -> None:
     """Another file than the judged one is refused, with nothing written; the right hash is accepted."""
     with pytest.raises(SourceChanged, match="judged"):
-        publish(webm, folder / "a.webm", manifest(), identity, source_sha256="00" * 32)
+        publish(webm, folder / "a.webm", manifest(), identity, judged=Digests("00" * 32))
     assert list(folder.iterdir()) == []
-    judged = hashlib.sha256(webm.read_bytes()).hexdigest()
-    assert publish(webm, folder / "a.webm", manifest(), identity, source_sha256=judged).state is State.TRUSTED
+    judged = digests_of(webm)
+    assert publish(webm, folder / "a.webm", manifest(), identity, judged=judged).state is State.TRUSTED
 
 
 def test_an_existing_sidecar_is_not_dropped(
