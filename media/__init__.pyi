@@ -1,6 +1,14 @@
 from .canary import canary_glyph as canary_glyph
 from .describe import probe as probe
 from .errors import AssayError as AssayError, MediaError as MediaError, UsageError as UsageError
+from .frame import (
+    SMALL_SIDE as SMALL_SIDE,
+    Exposure as Exposure,
+    Frame as Frame,
+    Look as Look,
+    Pixels as Pixels,
+    Undecodable as Undecodable,
+)
 from .image import read_image as read_image, write_image as write_image
 from .mp4 import Encoder as Encoder, encode as encode
-from .video import Frame as Frame, Pixels as Pixels, Undecodable as Undecodable, Video as Video
+from .video import Video as Video

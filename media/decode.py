@@ -21,10 +21,11 @@ from av.video.stream import VideoStream
 
 from media.clock import Clock
 from media.errors import MediaError
+from media.frame import Frame, Look, Undecodable
 from media.ledger import Ledger, Owed
 from media.picture import Developer
 from media.source import LIMIT_PIXELS, brief, declared_pictures, missing_from, opened, video_streams
-from media.video import Frame, Undecodable, Video
+from media.video import Video
 
 # What a hostile stream can make PyAV raise: FFmpeg's own errors, and those of the wrapper around them.
 DECODER_ERRORS = (av.FFmpegError, ValueError, RuntimeError, MemoryError, OverflowError, ArithmeticError)
@@ -38,7 +39,7 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own ignore 
 _LENIENT = frozenset({"mjpeg"})
 
 
-def walk(video: Video, threads: int) -> Iterator[Frame | Undecodable]:
+def walk(video: Video, threads: int, looks: frozenset[Look]) -> Iterator[Frame | Undecodable]:
     """See `Video.frames`."""
     numbers, zero, position, total = count(), None, 0, 1
     while position < total:
@@ -47,7 +48,7 @@ def walk(video: Video, threads: int) -> Iterator[Frame | Undecodable]:
             total = len(streams)
             if not total:
                 break
-            one = _Pass(video.path, container, streams[position], position, numbers, zero, threads)
+            one = _Pass(video.path, container, streams[position], position, numbers, zero, threads, looks)
             yield from one.items()
             zero = one.clock.zero
         position += 1
@@ -90,6 +91,7 @@ class _Pass:
     numbers: Iterator[int]
     zero: Fraction | None  # second 0 on the container's time line, once the main stream has told it
     threads: int
+    looks: frozenset[Look]
     clock: Clock = field(init=False)
     ledger: Ledger = field(init=False)
     developer: Developer = field(init=False, default_factory=Developer)
@@ -166,11 +168,11 @@ class _Pass:
             yield self._undecodable(pts, "the decoder marks it as damaged")
             return
         try:
-            looks = self.developer.develop(frame)
+            views = self.developer.develop(frame, self.looks)
         except DECODER_ERRORS as error:
             yield self._undecodable(pts, f"its pixels ({frame.format.name}) cannot be turned into RGB ({brief(error)})")
             return
-        for view, pixels in looks:
+        for view, pixels in views:
             yield Frame(pixels, next(self.numbers), pts, self.position, frame.interlaced_frame, view)
 
     def _missing(self) -> Iterator[Undecodable]:

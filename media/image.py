@@ -16,9 +16,9 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from media.describe import probe
 from media.errors import MediaError
+from media.frame import Frame, Pixels
 from media.mp4 import publish
 from media.source import IMAGE_CONTAINERS
-from media.video import Frame, Pixels
 
 _JPEG_QUALITY = 2  # mjpeg's scale of 1 (best) to 31
 

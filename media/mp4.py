@@ -18,8 +18,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 
 from media.errors import MediaError
+from media.frame import Pixels
 from media.source import LIMIT_PIXELS
-from media.video import Pixels
 
 _CRF = 18  # x264's own "visually lossless" region
 _PRESET = "veryfast"  # 21 frames of 1080p a CPU second; slower presets buy size, not quality at a fixed crf

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
+import av
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer, Type as SideDataType
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.plane import VideoPlane
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from media.video import Pixels, View
+from media.errors import MediaError
+from media.frame import Exposure, Look, Pixels, View, small_size
 
 # AVColorSpace numbers that swscale has coefficients for, by what it calls them.
 _MATRICES = {
@@ -20,6 +25,8 @@ _MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,
 }
+
+_THIN = 32  # pixels; of a picture of 2000x2, swscale's averages were 50 grey levels off
 
 
 def _name_unknown(kind: type[SideDataType], number: int) -> SideDataType:
@@ -34,24 +41,122 @@ SideDataType._missing_ = classmethod(_name_unknown)  # type: ignore[assignment]
 
 
 class Developer:
-    """Turns decoded frames into pictures; keeps swscale's tables between frames of one stream. Not thread-safe."""
+    """Turns decoded frames into pictures; keeps swscale's tables between the frames of one stream. Thread-safe."""
 
     def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
+        self._full, self._small = _Press(), _Press()  # a table is for one pair of sizes and formats
 
-    def develop(self, frame: VideoFrame) -> list[tuple[View, Pixels]]:
+    def develop(self, frame: VideoFrame, looks: frozenset[Look]) -> list[tuple[View, Pixels | Exposure]]:
         """The looks at one frame: its colours, and where it is not opaque also how it shows over black and white.
+
+        An opaque frame gives an `Exposure`, of which `looks` are developed now. What may be transparent is developed
+        whole, for only its pixels say whether it is.
 
         Raises:
             av.FFmpegError, ValueError: the pixel format or the colour tags have no conversion.
         """
-        wanted = "rgba" if has_alpha(frame) or frame.format.has_palette else "rgb24"
+        if not (has_alpha(frame) or frame.format.has_palette):
+            return [("colours", _Negative(self, frame, looks))]
+        rgba = upright(self.pressed(frame, "rgba"), orientation(frame))  # (H, W, 4)
+        if int(rgba[..., 3].min()) == 255:
+            return [("colours", np.ascontiguousarray(rgba[..., :3]))]
+        return list(_looks(rgba))
+
+    def pressed(self, frame: VideoFrame, kind: str, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """The frame's pixels as it was stored, as `kind` (rgb24, rgba), reduced to `size` where that is given."""
         matrix = None if frame.format.is_rgb or frame.format.has_palette else _matrix(frame)
-        converted = self._reformatter.reformat(frame, format=wanted, src_colorspace=matrix, threads=1)
-        array = upright(np.asarray(converted.to_ndarray(), np.uint8), orientation(frame))  # (H, W, 3 or 4)
-        if array.shape[2] == 3 or int(array[..., 3].min()) == 255:
-            return [("colours", np.ascontiguousarray(array[..., :3]))]
-        return _looks(array)
+        return (self._small if size else self._full).reformat(frame, kind, size, matrix)
+
+
+class _Press:
+    """One swscale table, for one thread at a time."""
+
+    def __init__(self) -> None:
+        self._reformatter, self._lock = VideoReformatter(), threading.Lock()
+
+    def reformat(
+        self, frame: VideoFrame, kind: str, size: tuple[int, int] | None, matrix: Colorspace | None
+    ) -> NDArray[np.uint8]:
+        width, height = size or (None, None)
+        how = Interpolation.AREA if size else None
+        with self._lock:
+            made = self._reformatter.reformat(
+                frame, width, height, kind, src_colorspace=matrix, interpolation=how, threads=1
+            )
+        return np.asarray(made.to_ndarray(), np.uint8)
+
+
+class _Negative:
+    """An `Exposure` that holds what the decoder gave."""
+
+    def __init__(self, developer: Developer, frame: VideoFrame, looks: frozenset[Look]) -> None:
+        self._developer, self._frame = developer, frame
+        self._turn = orientation(frame)
+        self._known = {look: self._develop(look) for look in sorted(looks)}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width, height = self._frame.width, self._frame.height
+        return (height, width) if self._turn[0] else (width, height)
+
+    def full(self) -> Pixels:
+        return self._look("full")
+
+    def small(self) -> Pixels:
+        return self._look("small")
+
+    def same(self, other: Exposure) -> bool:
+        if not isinstance(other, _Negative):
+            return False
+        mine, theirs = self._frame, other._frame
+        told = [(f.format.name, f.width, f.height, f.colorspace, f.color_range) for f in (mine, theirs)]
+        if told[0] != told[1] or self._turn != other._turn:
+            return False
+        pairs = zip(mine.planes, theirs.planes, strict=True)
+        return all(np.array_equal(_bytes(a), _bytes(b)) for a, b in pairs)
+
+    def _look(self, look: Look) -> Pixels:
+        """Taken out of what was developed before: the frame that asks keeps it."""
+        known = self._known.pop(look, None)
+        try:
+            return self._develop(look) if known is None else known
+        except (av.FFmpegError, ValueError, RuntimeError, MemoryError) as error:
+            kind = self._frame.format.name
+            raise MediaError(f"pixels of the format {kind} cannot be turned into RGB ({error!s:.100})") from error
+
+    def _develop(self, look: Look) -> Pixels:
+        stored = (self._frame.width, self._frame.height)
+        size = small_size(*stored)
+        if look == "full" or size == stored:
+            return upright(self._developer.pressed(self._frame, "rgb24"), self._turn)
+        if min(stored) < _THIN:
+            return shrunk(self._develop("full"))
+        return upright(self._developer.pressed(self._frame, "rgb24", size), self._turn)
+
+
+def _bytes(plane: VideoPlane) -> NDArray[np.uint8]:
+    return np.frombuffer(memoryview(plane), np.uint8)
+
+
+def shrunk(pixels: Pixels) -> Pixels:
+    """The canonical small picture of a whole one, by the same averaging as a decoded frame's."""
+    height, width = pixels.shape[:2]
+    size = small_size(width, height)
+    if min(width, height) < _THIN:
+        return _averaged(pixels, size)
+    whole = VideoFrame.from_ndarray(pixels, format="rgb24")
+    small = whole.reformat(*size, format="rgb24", interpolation=Interpolation.AREA, threads=1)
+    return np.asarray(small.to_ndarray(), np.uint8)
+
+
+def _averaged(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Means of whole pixels, for pictures so thin that swscale's filters reach beyond them."""
+    sums = pixels.astype(np.float64)
+    for axis, cells in enumerate(reversed(size)):
+        edges = np.arange(cells + 1) * pixels.shape[axis] // cells
+        counts = np.expand_dims(np.diff(edges), [other for other in range(3) if other != axis])
+        sums = np.add.reduceat(sums, edges[:-1], axis=axis) / counts
+    return sums.round().astype(np.uint8)
 
 
 def has_alpha(frame: VideoFrame) -> bool:

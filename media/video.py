@@ -2,65 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from media.frame import Frame, Look, Undecodable
 
-Pixels = NDArray[np.uint8]  # (H, W, 3) RGB, C-contiguous
-
-View = Literal["colours", "over-black", "over-white"]
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One picture of a file, as it is shown: rotated, cropped, converted to RGB.
-
-    `index` counts what the walk of the file yields, undecodable frames included, from 0.
-    `pts` is in seconds; 0.0 is the start of the main stream's presentation, so a frame that an edit list
-    hides before the start is seen at a negative pts.
-    `stream` 0 is the main video stream; further ones (a second track, a cover picture) follow it in the walk.
-    `view` tells the looks at one frame with transparency apart: its colours with alpha ignored, and what a
-    page shows of it over black and over white. A picture can hide from any one of them, not from all three.
-    """
-
-    pixels: Pixels  # (H, W, 3) RGB, C-contiguous, read-only; H and W may change within a stream
-    index: int
-    pts: float
-    stream: int = 0
-    interlaced: bool = False  # two fields woven into one picture
-    view: View = "colours"
-
-    def __post_init__(self) -> None:
-        pixels = np.ascontiguousarray(self.pixels)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-            raise ValueError(f"a frame is uint8 (H, W, 3) RGB, not {pixels.dtype} {pixels.shape}")
-        pixels = pixels.view()  # the caller's own array stays as writable as it was
-        pixels.flags.writeable = False
-        object.__setattr__(self, "pixels", pixels)
-
-    @property
-    def principal(self) -> bool:
-        """Whether a plain player shows this picture: the main stream's colours. Others are there for the eyes only."""
-        return self.stream == 0 and self.view == "colours"
-
-    def __repr__(self) -> str:
-        height, width = self.pixels.shape[:2]
-        return f"Frame({width}x{height}, index={self.index}, pts={self.pts:.3f}, stream={self.stream}, {self.view})"
-
-
-@dataclass(frozen=True)
-class Undecodable:
-    """A frame that the file holds or declares and that could not be decoded; nobody has seen it."""
-
-    index: int  # in the same count as `Frame.index`
-    pts: float | None  # seconds, where the file says when it would have been shown
-    reason: str
-    stream: int = 0
+_WHOLE: tuple[Look, ...] = ("full",)
 
 
 @dataclass(frozen=True)
@@ -84,11 +33,12 @@ class Video:
     video_streams: int  # streams that `frames()` walks, cover pictures among them
     unseen_streams: tuple[str, ...]  # kinds of other streams that nobody here looks at: "subtitle", "data", ...
 
-    def frames(self, *, threads: int = 1) -> Iterator[Frame | Undecodable]:
+    def frames(self, *, threads: int = 1, looks: Collection[Look] = _WHOLE) -> Iterator[Frame | Undecodable]:
         """Every picture of every video stream, the main stream first, in the order in which each is presented.
 
         Memory is bounded whatever the length; closing the iterator closes the file. The count of what is yielded
-        is at least `declared_frames`. `threads` is the decoder's; 0 lets it choose.
+        is at least `declared_frames`. `threads` is the decoder's; 0 lets it choose. `looks` are developed on the way,
+        so that a frame whose pixels cannot be had is `Undecodable`; others are developed when a frame is asked.
 
         Raises:
             MediaError: the file can no longer be opened, it holds no frame at all, or it claims to lack more
@@ -96,4 +46,4 @@ class Video:
         """
         from media.decode import walk
 
-        return walk(self, threads)
+        return walk(self, threads, frozenset(looks))

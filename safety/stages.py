@@ -50,7 +50,22 @@ class PromptClassifier(Examiner, Protocol):
 
 
 class FrameClassifier(Examiner, Protocol):
-    """Scores frames; deterministic, and a batch equals its frames one by one."""
+    """Scores frames; deterministic, and a batch equals its frames one by one.
+
+    Optional attributes, read by `safety.frame.traits`; a classifier without them is shown every frame, whole:
+
+        look = "small"     it looks at `Frame.small` (longer side 320, averaged, made once for all models) of every
+                           frame; `Frame.pixels` is developed when it asks, so ask for few. Default "full".
+        streams = 2        `score` may run in so many threads at once. Default 1.
+        bound = Bound(..)  frames that provably differ by less than this from the last one shown are covered by it.
+        schedule = Schedule(..)  for models too dear for every frame: shots, every few seconds, and escalated frames.
+                           The rest is sampled, which is not the same as looked at, and the posture says so.
+        session()          for models with a memory (motion): a fresh classifier for each stream of each video, shown
+                           every one of its decoded frames once and in order. Its `score` answers for each frame about
+                           the window that ends with it. The outer object stays the one that says name and weights; its
+                           own `score` (used on single pictures) must not remember anything.
+        evidence = "text"  it judges only the words in a picture, so it does not stand in for one that looks at it.
+    """
 
     @property
     def licence(self) -> str:

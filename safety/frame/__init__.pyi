@@ -5,4 +5,5 @@ from .nudenet import NudenetClassifier as NudenetClassifier
 from .ocr import OcrClassifier as OcrClassifier
 from .openclip import OpenClipClassifier as OpenClipClassifier
 from .reader import Line as Line, TextReader as TextReader
+from .traits import Schedule as Schedule
 from .walk import Coverage as Coverage, FrameCounts as FrameCounts, FrameExamination as FrameExamination

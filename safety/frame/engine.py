@@ -11,7 +11,8 @@ from contextlib import closing
 
 from media import Frame, MediaError, Undecodable, Video
 from safety.frame.asking import ask
-from safety.frame.gate import PICTURE, evidence
+from safety.frame.gate import PICTURE
+from safety.frame.traits import evidence_of
 from safety.frame.walk import FrameExamination, Walk, entry
 from safety.score import Absence, Examination, Item, Score, Stage
 from safety.stages import FrameClassifier, source
@@ -112,7 +113,12 @@ def _batches(video: Video, size: int) -> Generator[list[Frame | Undecodable], No
 
 def _unseen(item: Item, classifiers: Sequence[FrameClassifier], wanted: Sequence[str]) -> list[Score]:
     """What is said of the categories whose picture nobody judges; of a video without frames, only that it failed."""
-    judged = {category for eye in classifiers if evidence(eye) == PICTURE for category in eye.categories}
+    judged = {
+        category
+        for eye in classifiers
+        for category in eye.categories
+        if evidence_of(eye) == PICTURE or category.startswith("bank/")  # a bank is the whole of what its own name means
+    }
     absence, note = Absence.NOT_CONFIGURED, "no model judges this category in the picture"
     if item.count == 0:
         absence, note = Absence.FAILED, "the video holds no frames"

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media import Frame
-from safety.stages import FrameClassifier
 
 PICTURE = "picture"
 TEXT = "text"
+LISTED = "listed"  # whether the picture is one of a list; of all else it says nothing
 
 
 @dataclass(frozen=True)
@@ -45,22 +45,6 @@ class Bound:
             f"no {self.tile}x{self.tile} window of the {self.side}-cell picture differs by more than {self.epsilon:g}"
             f"/255 from the last frame shown, for at most {self.cap_s:g} s"
         )
-
-
-def bound_of(classifier: FrameClassifier) -> Bound | None:
-    """The bound by which the classifier lets frames be covered; None where it is shown every frame."""
-    bound = getattr(classifier, "bound", None)
-    if not (bound is None or isinstance(bound, Bound)):
-        raise TypeError(f"{classifier.name}: bound must be a safety.frame.Bound or None, not {bound!r:.80}")
-    return bound
-
-
-def evidence(classifier: FrameClassifier) -> str:
-    """What the classifier looks at: PICTURE unless it declares `evidence = TEXT`, the words in a picture only."""
-    kind = getattr(classifier, "evidence", PICTURE)
-    if kind not in (PICTURE, TEXT):
-        raise ValueError(f"{classifier.name}: evidence must be {PICTURE!r} or {TEXT!r}, not {kind!r:.80}")
-    return str(kind)
 
 
 class Gate:

@@ -11,8 +11,9 @@ import numpy as np
 
 from media import Frame, Undecodable
 from safety.frame.asking import Answer, ask
-from safety.frame.gate import Gate, bound_of
+from safety.frame.gate import Gate
 from safety.frame.recorder import Recorder
+from safety.frame.traits import bound_of
 from safety.score import Absence, Examination, Item, PostureEntry, Score, Stage, Track
 from safety.stages import FrameClassifier, source
 

@@ -8,7 +8,19 @@ import sys
 import media
 
 PUBLIC = {
-    *("AssayError", "Encoder", "Frame", "MediaError", "Pixels", "Undecodable", "UsageError", "Video"),
+    *(
+        "SMALL_SIDE",
+        "AssayError",
+        "Encoder",
+        "Exposure",
+        "Frame",
+        "Look",
+        "MediaError",
+        "Pixels",
+        "Undecodable",
+        "UsageError",
+        "Video",
+    ),
     *("canary_glyph", "encode", "probe", "read_image", "write_image"),
 }
 
