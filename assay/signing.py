@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from assay.outcome import Asset
-from provenance import Digests, GateRecord, Kind, Origin, SigningIdentity, SourceType, Trust, build_manifest, publish
+from provenance import (
+    Digests,
+    GateRecord,
+    Kind,
+    Origin,
+    SigningIdentity,
+    SourceType,
+    Trust,
+    build_manifest,
+    publish,
+    sweep,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,7 @@ class Signer:
 
         Raises a SigningError; then nothing was written.
         """
+        sweep(destination.parent)  # what a process that was killed while it published there left behind
         manifest = build_manifest(origin, gate, title=destination.name)
         credentials = publish(source, destination, manifest, self.identity, trust=self.trust, judged=judged)
         return Asset(destination, sha256_of(destination), credentials.state.value)

@@ -1,7 +1,9 @@
 """Manifests beside files that cannot hold one (WebM, Matroska): `name.c2pa` next to `name.webm`.
 
 The media is copied as it is; the sidecar holds its hash. The sidecar appears first: a process that is killed between
-the two leaves a manifest that speaks of nothing, never media that pass for signed.
+the two leaves a manifest that speaks of nothing, never media that pass for signed. Where it was about to replace an
+older pair, the older media read as INVALID beside the new manifest until they are published again: no file system
+renames two files at once.
 """
 
 from __future__ import annotations
@@ -46,13 +48,25 @@ def write_beside(order: Order, destination: Path, trust: Trust) -> Credentials:
         found = read_with(media.path, manifest, trust)
         if found.state not in (State.TRUSTED, State.VALID) or found.claim_state is not State.TRUSTED:
             raise VerificationFailed(f"{destination}: what was signed reads back as {found.state} ({found.codes})")
+        before = sidecar.read_bytes() if sidecar.is_file() else None
         beside.commit(sidecar)
         try:
             media.commit(destination)
         except OSError:
-            sidecar.unlink(missing_ok=True)
+            _put_back(sidecar, before)
             raise
     return replace(found, path=str(destination))
+
+
+def _put_back(sidecar: Path, before: bytes | None) -> None:
+    """The sidecar as it was, so that media which could not be replaced keep theirs."""
+    if before is None:
+        sidecar.unlink(missing_ok=True)
+        return
+    with StagedFile(sidecar.parent) as staged:
+        staged.file.write(before)
+        staged.seal()
+        staged.commit(sidecar)
 
 
 def _signed(order: Order, media: StagedFile) -> tuple[bytes, str]:

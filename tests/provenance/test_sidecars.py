@@ -85,7 +85,9 @@ def test_a_target_that_is_its_own_sidecar_is_refused(
 def test_media_that_cannot_be_named_take_their_sidecar_back(
     webm: Path, folder: Path, manifest: Make, identity: SigningIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the second of the two renames fails, neither file is there."""
+    """Where the second of the two renames fails, neither file is there; an older pair stays as it was."""
+    publish(webm, folder / "old.webm", manifest(), identity)
+    old = {path.name: path.read_bytes() for path in folder.iterdir()}
     real = os.replace
 
     def fail(source: Path, target: Path) -> None:
@@ -96,4 +98,6 @@ def test_media_that_cannot_be_named_take_their_sidecar_back(
     monkeypatch.setattr(provenance.staging.os, "replace", fail)
     with pytest.raises(TargetUnwritable):
         publish(webm, folder / "a.webm", manifest(), identity)
-    assert list(folder.iterdir()) == []
+    with pytest.raises(TargetUnwritable):
+        publish(webm, folder / "old.webm", manifest(), identity)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
