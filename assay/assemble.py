@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay.prompting import PromptStage
-from assay.settings import Settings
+from assay.settings import Guard, Settings
 from media import UsageError
-from safety import Examiner, FrameClassifier, ModelUnavailable, Policy, PromptClassifier, Stage, source
+from safety import ChatEndpoint, Examiner, FrameClassifier, ModelUnavailable, Policy, PromptClassifier, Stage, source
 
 if TYPE_CHECKING:  # a command that only reads prompts waits for none of these
     from assay.signing import Signer
@@ -51,7 +51,31 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
 
 def prompt_stage(settings: Settings) -> PromptStage:
     """The policy and the classifiers of texts."""
-    return PromptStage(Policy.load(settings.policy), [_prompt_classifier(name) for name in settings.prompt_classifiers])
+    policy = Policy.load(settings.policy)
+    made = [_prompt_classifier(name) for name in settings.prompt_classifiers]
+    for guard in settings.guards if made else ():
+        made[0] = _guarded(made[0], guard, policy)
+    return PromptStage(policy, made)
+
+
+def _guarded(first: PromptClassifier, guard: Guard, policy: Policy) -> PromptClassifier:
+    """The classifier with a large guard behind it, asked where the first is uncertain."""
+    from safety.prompt.guards import Band, Cascade
+
+    return Cascade(first, guard_alone(guard, policy, first.categories), Band(guard.low, guard.high))
+
+
+def guard_alone(guard: Guard, policy: Policy, categories: Sequence[str]) -> PromptClassifier:
+    """A large guard, shown the policy's own definitions of the categories."""
+    from safety.prompt.guards import ChatGuard, GuardModel, LocalGuard
+
+    words = {name: text.definition for name, text in policy.categories.items() if name in categories}
+    if guard.family != "chat":
+        where = GuardModel(guard.family, guard.model, guard.calibration, guard.download, guard.device)
+        return LocalGuard(where, words)
+    if guard.url is None:
+        raise UsageError("settings: a guard of family 'chat' needs the url of its endpoint")
+    return ChatGuard(ChatEndpoint(guard.url, guard.model, guard.api_key_env, guard.timeout_s), words, guard.calibration)
 
 
 def _prompt_classifier(name: str) -> PromptClassifier:
@@ -69,7 +93,7 @@ def frame_classifiers(settings: Settings, prompt: PromptStage) -> list[FrameClas
 
     built_in: dict[str, Callable[[], FrameClassifier]] = {
         "canary": lambda: eyes.CanaryClassifier(),
-        "ocr": lambda: eyes.OcrClassifier(prompt.classifiers[0]),
+        "ocr": lambda: eyes.OcrClassifier(prompt.classifiers),
     }
     made = [built_in.get(name, lambda name=name: _third_party(name)())() for name in settings.frame_classifiers]
     installed = importlib.util.find_spec("nudenet") is not None

@@ -40,6 +40,23 @@ class OpenClip(BaseModel):
     pretrained: str | None = None
 
 
+class Guard(BaseModel):
+    """A large guard for prompts in the uncertain band: a local model of a known family, or a chat endpoint (`chat`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: str  # a name of safety.prompt.guards.FAMILIES, or "chat"
+    model: str  # a folder or hub name; for a chat endpoint, the model as the server names it
+    url: str | None = None  # of the chat endpoint, e.g. http://judge:8000/v1
+    api_key_env: str | None = None  # the environment variable that holds its key
+    timeout_s: PositiveFloat = 20.0
+    calibration: Path | None = None  # made by scripts/calibrate-guard; without one, raw probabilities stand
+    low: float = 0.2
+    high: float = 0.8
+    download: bool = False  # may a hub name be fetched?
+    device: str = "cpu"
+
+
 class Settings(BaseSettings):
     """What runs, where it keeps its state, and for how long a stage may take."""
 
@@ -53,6 +70,7 @@ class Settings(BaseSettings):
     # Names of built-in classifiers, or "module:factory" of third-party ones; a factory takes no arguments.
     prompt_classifiers: tuple[str, ...] = ("embedded",)
     frame_classifiers: tuple[str, ...] = ("canary", "ocr")
+    guards: tuple[Guard, ...] = ()  # asked in this order, each where those before it are uncertain
     nudenet: Literal["auto", "on", "off"] = "auto"  # auto: used where the [nudenet] extra is installed
     openclip: OpenClip | None = None
     certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing
