@@ -49,8 +49,10 @@ def sequences() -> list[tuple[str, list[str], list[str]]]:
 
 def prompts(name: str) -> list[str]:
     """The lines of `benign` or `negative` (innocent prompts), or `wrappers` (forms with a {} for any prompt)."""
-    lines = (resources.files(__name__) / f"{name}.txt").read_text("utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    root = resources.files(__name__)
+    folder = root / name
+    files = sorted(folder.iterdir(), key=lambda file: file.name) if folder.is_dir() else [root / f"{name}.txt"]
+    return [line for file in files for _, line in _sections(file)]
 
 
 def _contrasts(file: Traversable) -> Iterator[tuple[str, str, str]]:
