@@ -92,7 +92,7 @@ class _Negative:
     def __init__(self, developer: Developer, frame: VideoFrame, looks: frozenset[Look]) -> None:
         self._developer, self._frame = developer, frame
         self._turn = orientation(frame)
-        self._known = {look: self._develop(look) for look in sorted(looks)}
+        self._known: dict[Look, Pixels] = {look: self._develop(look) for look in sorted(looks - {"sampled"})}
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,6 +104,15 @@ class _Negative:
 
     def small(self) -> Pixels:
         return self._look("small")
+
+    def sampled(self, scale: float) -> Pixels:
+        from media import sampling  # OpenCV takes a while to import, and most walks never sample
+
+        if not self._frame.format.is_rgb:
+            made = sampling.sampled(self._frame, _matrix(self._frame).name, scale)
+            if made is not None:
+                return np.ascontiguousarray(upright(made, self._turn))
+        return sampling.resized(np.ascontiguousarray(self._look("full")), scale)
 
     def same(self, other: Exposure) -> bool:
         if not isinstance(other, _Negative):

@@ -38,7 +38,8 @@ class Video:
 
         Memory is bounded whatever the length; closing the iterator closes the file. The count of what is yielded
         is at least `declared_frames`. `threads` is the decoder's; 0 lets it choose. `looks` are developed on the way,
-        so that a frame whose pixels cannot be had is `Undecodable`; others are developed when a frame is asked.
+        so that a frame whose pixels cannot be had is `Undecodable`; others are developed when a frame is asked, which
+        raises MediaError then. ("sampled" needs nothing developed.)
 
         Raises:
             MediaError: the file can no longer be opened, it holds no frame at all, or it claims to lack more

@@ -55,7 +55,8 @@ class FrameClassifier(Examiner, Protocol):
     Optional attributes, read by `safety.frame.traits`; a classifier without them is shown every frame, whole:
 
         look = "small"     it looks at `Frame.small` (longer side 320, averaged, made once for all models) of every
-                           frame; `Frame.pixels` is developed when it asks, so ask for few. Default "full".
+                           frame; `Frame.pixels` is developed when it asks, so ask for few. "sampled": it calls
+                           `Frame.sampled(width, height)` itself, for thresholds known for cv2.resize. Default "full".
         streams = 2        `score` may run in so many threads at once. Default 1.
         bound = Bound(..)  frames that provably differ by less than this from the last one shown are covered by it.
         schedule = Schedule(..)  for models too dear for every frame: shots, every few seconds, and escalated frames.

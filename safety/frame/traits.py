@@ -59,11 +59,11 @@ def evidence_of(classifier: FrameClassifier) -> str:
 
 
 def look_of(classifier: FrameClassifier) -> Look:
-    """`look`: "full" (the default), or "small" where it needs `Frame.small` of every frame and the whole of few."""
-    look = getattr(classifier, "look", "full")
-    if look not in ("full", "small"):
-        raise ValueError(f"{classifier.name}: look must be 'full' or 'small', not {look!r:.80}")
-    return "small" if look == "small" else "full"
+    """`look`: what it needs of every frame: "full" (the default: `pixels`), "small", or "sampled"."""
+    look: Look = getattr(classifier, "look", "full")
+    if look not in ("full", "small", "sampled"):
+        raise ValueError(f"{classifier.name}: look must be 'full', 'small' or 'sampled', not {look!r:.80}")
+    return look
 
 
 def schedule_of(classifier: FrameClassifier) -> Schedule | None:

@@ -90,7 +90,7 @@ def test_the_picture_is_shown_whole_and_in_the_channel_order_of_the_package() ->
     """A wide picture lies in the upper part of the square, red last, black below."""
     red = np.zeros((180, 320, 3), np.uint8)
     red[..., 0] = 255
-    shown = _prepared(red)
+    shown = _prepared(Frame(red, 0, 0.0))
     assert shown.shape == (1, 3, 320, 320)
     assert shown[0, :, 90, 160].tolist() == [0.0, 0.0, 1.0]
     assert shown[0, :, 250, 160].tolist() == [0.0, 0.0, 0.0]
