@@ -18,6 +18,7 @@ from safety import ChatEndpoint, Examiner, FrameClassifier, ModelUnavailable, Po
 if TYPE_CHECKING:  # a command that only reads prompts waits for none of these
     from assay.signing import Signer
     from assay.stages import Stages
+    from assay.stamping import StampQueue
     from generator import VideoGenerator
     from provenance import SigningIdentity, Trust
 
@@ -52,7 +53,7 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
 def prompt_stage(settings: Settings) -> PromptStage:
     """The policy and the classifiers of texts."""
     policy = Policy.load(settings.policy)
-    made = [_prompt_classifier(name) for name in settings.prompt_classifiers]
+    made = [_prompt_classifier(name, settings) for name in settings.prompt_classifiers]
     for guard in settings.guards if made else ():
         made[0] = _guarded(made[0], guard, policy)
     return PromptStage(policy, made)
@@ -78,11 +79,11 @@ def guard_alone(guard: Guard, policy: Policy, categories: Sequence[str]) -> Prom
     return ChatGuard(ChatEndpoint(guard.url, guard.model, guard.api_key_env, guard.timeout_s), words, guard.calibration)
 
 
-def _prompt_classifier(name: str) -> PromptClassifier:
+def _prompt_classifier(name: str, settings: Settings) -> PromptClassifier:
     if name == "embedded":
         from safety.prompt import EmbeddedPromptClassifier
 
-        return EmbeddedPromptClassifier()
+        return EmbeddedPromptClassifier(own_names=settings.own_names)
     made: PromptClassifier = _third_party(name)()
     return made
 
@@ -152,7 +153,15 @@ def signer(settings: Settings) -> Signer:
     from provenance import Trust
 
     identity = signing_identity(settings)
-    return Signer(identity, Trust.of(identity))
+    later = settings.tsa_url is not None and settings.timestamp == "later"
+    return Signer(identity, Trust.of(identity), stamp_queue(settings) if later else None)
+
+
+def stamp_queue(settings: Settings) -> StampQueue:
+    """The files that were signed offline and await their time-stamp."""
+    from assay.stamping import StampQueue
+
+    return StampQueue(settings.home / "stamps")
 
 
 def trust(settings: Settings) -> Trust:

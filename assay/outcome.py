@@ -31,6 +31,7 @@ class Outcome:
     review_id: str | None = None
     frames: FrameCounts | None = None
     sha256: str | None = None  # of the scanned file
+    neutralised: dict[str, Any] | None = None  # a refused prompt in plain words, where the policy offers that
 
     @property
     def action(self) -> Action:

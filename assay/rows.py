@@ -8,7 +8,9 @@ from assay.outcome import Outcome
 from safety import Decision, Examination, Score
 
 
-def prompt_row(id: str | int, decision: Decision, seen: Examination) -> dict[str, Any]:
+def prompt_row(
+    id: str | int, decision: Decision, seen: Examination, neutralised: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """One line of `assay prompt --json`."""
     outcome = Outcome("", (decision,), seen)
     return {
@@ -19,6 +21,7 @@ def prompt_row(id: str | int, decision: Decision, seen: Examination) -> dict[str
         "absences": absences(seen),
         "policy": decision.policy,
         "decision": decision.id,
+        "neutralised": neutralised,
         "error": None,
     }
 
@@ -49,6 +52,7 @@ def generate_row(outcome: Outcome) -> dict[str, Any]:
         "manifest_state": outcome.asset.manifest_state if outcome.asset else None,
         "record": outcome.record,
         "review_id": outcome.review_id,
+        "neutralised": outcome.neutralised,
         "error": None,
     }
 
@@ -56,7 +60,15 @@ def generate_row(outcome: Outcome) -> dict[str, Any]:
 def failed_generate_row(error: dict[str, Any]) -> dict[str, Any]:
     """The line of a generation that reached no decision. No evidence means no release."""
     nothing: dict[str, Any] = {"path": None, "sha256": None, "job": None, "decisions": [], "posture": [], "waivers": []}
-    return {**nothing, "action": "block", "manifest_state": None, "record": None, "review_id": None, "error": error}
+    return {
+        **nothing,
+        "action": "block",
+        "manifest_state": None,
+        "record": None,
+        "review_id": None,
+        "error": error,
+        "neutralised": None,
+    }
 
 
 def scan_row(path: str, outcome: Outcome) -> dict[str, Any]:

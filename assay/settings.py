@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         return self.home / "keys"
 
     @property
+    def own_names(self) -> Path:
+        """Folder of the deployment's own gazetteer files: see `assay policy gazetteer`."""
+        return self.home / "gazetteer"
+
+    @property
     def private(self) -> Path:
         """Folder of files that nobody has allowed yet (0700)."""
         return self.home / "private"

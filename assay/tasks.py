@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from assay.assemble import assemble, prompt_stage
+from assay.offering import neutralised
 from assay.prompting import PromptStage
 from assay.rows import prompt_row
 from assay.settings import Settings
@@ -50,7 +52,8 @@ def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: W
         for id, text in lines:
             item = Item.text(Stage.PROMPT, str(id), text)
             seen = bench.prompt.read_text(item, text)
-            rows.append(prompt_row(id, decide(bench.prompt.policy, [item], seen.scores, circumstances), seen))
+            decision = decide(bench.prompt.policy, [item], seen.scores, circumstances)
+            rows.append(prompt_row(id, decision, seen, neutralised(bench.prompt, text, decision, circumstances)))
     return rows
 
 
@@ -58,7 +61,13 @@ def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Wat
     """The spine, for one request."""
     from assay import pipeline
 
-    return pipeline.generate(argument[0], bench.generating, watch, argument[1])
+    request, approval = argument
+    outcome = pipeline.generate(request, bench.generating, watch, approval)
+    decision = outcome.decisions[0]
+    if len(outcome.decisions) > 1 or request.negative_prompt or request.image:  # not refused for the prompt alone
+        return outcome
+    on = Circumstances(backend=bench.settings.backend)
+    return replace(outcome, neutralised=neutralised(bench.generating.prompt, request.prompt, decision, on))
 
 
 def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> Outcome:

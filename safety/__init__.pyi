@@ -11,6 +11,13 @@ from .errors import (
 from .examine import examine_text as examine_text
 from .examples import ExampleOutcome as ExampleOutcome, run_examples as run_examples
 from .linting import Finding as Finding, lint as lint
+from .neutral import (
+    Change as Change,
+    Mention as Mention,
+    NamesReader as NamesReader,
+    Neutral as Neutral,
+    neutralise as neutralise,
+)
 from .policy import (
     Absences as Absences,
     Action as Action,

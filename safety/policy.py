@@ -85,6 +85,7 @@ class Policy(StrictModel):
     categories: Mapping[Category, CategoryText]
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...] = ()
+    neutralise: tuple[Category, ...] = ()  # categories whose names may be offered in plain words after a refusal
 
     @model_validator(mode="before")
     @classmethod

@@ -73,6 +73,15 @@ def tell(label: str, action: str, reasons: list[dict[str, Any]], policy: dict[st
     out.print(Text(f"  policy {policy['id']}@{policy['version']} {policy['digest'][:12]}", style="dim"))
 
 
+def tell_neutralised(offer: dict[str, Any] | None) -> None:
+    """What would be allowed instead, and what was changed for it."""
+    if offer is None:
+        return
+    out.print(Text(f"  would be allowed as: {offer['text']}"))
+    for change in offer["changes"]:
+        out.print(Text(f"    {change['category']}: {change['was']!r} -> {change['now']!r}", style="dim"))
+
+
 def _gravest_each(reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of reasons that cite the same evidence (a review and a block rule), the gravest; --json has them all."""
     kept: dict[tuple[Any, ...], dict[str, Any]] = {}

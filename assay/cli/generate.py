@@ -18,6 +18,7 @@ from assay.cli.common import (
     progress,
     settings,
     tell,
+    tell_neutralised,
 )
 from assay.leftovers import sweep
 from assay.outcome import Outcome
@@ -73,6 +74,7 @@ def report(outcome: Outcome, label: str, as_json: bool) -> None:
         return
     reasons = [reason for decision in row["decisions"] for reason in decision["reasons"]]
     tell(label, row["action"], reasons, outcome.decisions[0].policy)
+    tell_neutralised(outcome.neutralised)
     for waiver in outcome.waivers:
         names = ", ".join(sorted({name for decision in outcome.decisions for name in decision.waived}))
         out.print(f"  waived at {waiver.stage}: {names}", markup=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from assay.cli import gazetteer
 from assay.cli.common import json_line, json_option, out, settings
 from assay.errors import ExitCode
 
@@ -13,6 +14,9 @@ from assay.errors import ExitCode
 @click.group()
 def command() -> None:
     """Lint and test policies."""
+
+
+command.add_command(gazetteer.command)
 
 
 @command.command("lint")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from assay.cli.common import EXIT_BY_ACTION, json_line, json_option, policy_option, settings, tell
+from assay.cli.common import EXIT_BY_ACTION, json_line, json_option, policy_option, settings, tell, tell_neutralised
 from assay.errors import ExitCode, StageTimeout, WorkerDied
 from assay.worker import Failure, Worker
 from media import UsageError
@@ -96,6 +96,7 @@ def _parse(number: int, line: bytes) -> Line:
 def _tell(row: dict[str, Any]) -> None:
     if "action" in row:
         tell(str(row["id"]), row["action"], row["reasons"], row["policy"])
+        tell_neutralised(row["neutralised"])
     else:
         click.echo(f"assay: {row['error']['message']}", err=True)
 

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.abc import Traversable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from safety.errors import ModelUnavailable
+from safety.neutral import Mention
 from safety.prompt import gazetteer as names, minors
 from safety.prompt.calibration import BLOCK, Calibration
 from safety.prompt.gazetteer import Gazetteer, Named
@@ -58,8 +61,13 @@ class EmbeddedPromptClassifier:
     version = "1"
     categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
 
-    def __init__(self, weights: Traversable | None = None, gazetteer: Traversable | None = None) -> None:
-        """Loads the shipped weights and gazetteer, or those of other folders.
+    def __init__(
+        self,
+        weights: Traversable | None = None,
+        gazetteer: Traversable | None = None,
+        own_names: Path | None = None,
+    ) -> None:
+        """Loads the shipped weights and gazetteer, or those of other folders; own_names: a deployment's own names.
 
         Raises ModelUnavailable where a file is missing or a hash differs, PolicyError where a list cannot be read.
         """
@@ -67,7 +75,7 @@ class EmbeddedPromptClassifier:
         calibration, common = _read(folder / "calibration.json"), _read(folder / "words.txt")
         self._calibration = Calibration.parse(calibration, "calibration.json")
         self._model = LinearModel.load(folder / "linear.safetensors", self._calibration.weights_sha256)
-        lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer), Cues.load()
+        lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer, own_names), Cues.load()
         self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()))
         parts = [
             calibration,
@@ -107,6 +115,29 @@ class EmbeddedPromptClassifier:
         scores += [_scored(item, category, source, reading, finding) for category, finding in named.items()]
         return scores
 
+    def names(self, text: str) -> list[dict[str, Any]]:
+        """Every name in a text, also those that count for little or are permitted: for people who keep the lists."""
+        found: dict[tuple[str, tuple[int, int]], dict[str, Any]] = {}
+        for view in self._reader.read(text).views:
+            for name in view.names:
+                group, span = name.entry.group, view.key.span(name.hit.start, name.hit.end)
+                found[name.entry.name, span] = {
+                    "name": name.entry.name, "category": group.category, "kind": group.kind, "value": name.value,
+                    "span": list(span), "permitted": name.permit.why if name.permit else None,
+                }  # fmt: skip
+        return list(found.values())
+
+    def named(self, text: str) -> list[Mention]:
+        """The names that count against a text, in the order in which they stand; implements `safety.NamesReader`."""
+        found: list[Mention] = []
+        for view in self._reader.read(text).views:
+            for name in view.names:
+                if name.value >= _FOUND:
+                    group = name.entry.group
+                    span = view.key.span(name.hit.start, name.hit.end)
+                    found.append(Mention(group.category, group.kind, name.entry.name, span))
+        return _apart(found)
+
     def _judge(self, view: ReadView) -> dict[str, Finding]:
         """The calibrated values of the linear model for one view, each from the window where it is largest."""
         best: dict[str, Finding] = {}
@@ -139,11 +170,21 @@ def _read(file: Traversable) -> bytes:
         raise ModelUnavailable(f"{file}: cannot be read ({error}); reinstall Assay") from error
 
 
+def _apart(found: Sequence[Mention]) -> list[Mention]:
+    """The longest of mentions that overlap, in the order of the text."""
+    kept: list[Mention] = []
+    for one in sorted(found, key=lambda mention: (mention.span[0] - mention.span[1], mention.span)):
+        if all(one.span[1] <= other.span[0] or other.span[1] <= one.span[0] for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda mention: mention.span)
+
+
 def _named_by(name: Named) -> str:
     """The kind of a name, and the name in full where the text has it in another form."""
     kind = name.entry.group.kind
     in_full = name.entry.group.category == "likeness/public-figure" or not name.hit.phrase.isascii()
-    return f"{kind}: {name.entry.name}" if in_full else kind
+    words = f"{kind}: {name.entry.name}" if in_full else kind
+    return f"{words}; permitted: {name.permit.why}" if name.permit else words
 
 
 def _judged(reading: Reading) -> Sequence[ReadView]:

@@ -1,16 +1,19 @@
 """Names of known people, characters, brands and artists, from the versioned files in `policies/gazetteer/`.
 
 A name counts by itself, or, where it is also a word (venus, apple, prince), only beside a cue of its group. Longer
-innocent phrases (amazon rainforest) and contexts of the group (shot on ...) take a hit away.
+innocent phrases (amazon rainforest) and contexts of the group (shot on ...) take a hit away. A deployment adds files of
+its own: more names, and permits for names that it may use (its own brand, a person who agreed), each until a date.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from importlib import resources
 from importlib.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from safety.errors import PolicyError
@@ -25,7 +28,8 @@ ALLOWED_CONTEXT = 0.1  # a name in a context that the group allows
 
 _WINDOW = 4  # words on each side that a cue may stand in, unless the group says otherwise
 _SQUASHED_MIN = 8  # letters; names this long are also found written without spaces
-_FIELDS = {"id", "version", "category", "allowed", "groups"}
+_FIELDS = {"id", "version", "category", "allowed", "groups", "permits"}
+_PERMIT_FIELDS = {"name", "why", "until"}
 _GROUP_FIELDS = {"kind", "window", "cues", "allow_before", "allow_after", "entries", "ambiguous"}
 
 
@@ -42,6 +46,15 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Permit:
+    """A name that may be used here: why, and until when (that day included)."""
+
+    name: str
+    why: str
+    until: date
+
+
+@dataclass(frozen=True)
 class Entry:
     """A name with its aliases as people write them."""
 
@@ -49,6 +62,11 @@ class Entry:
     aliases: tuple[str, ...]
     ambiguous: bool
     group: Group
+    permits: tuple[Permit, ...] = ()
+
+    def permitted(self, on: date) -> Permit | None:
+        """The permit that holds on a day, if one does."""
+        return next((permit for permit in self.permits if on <= permit.until), None)
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,7 @@ class Named:
     entry: Entry
     hit: Hit
     value: float
+    permit: Permit | None = None
 
 
 class Allowed:
@@ -74,26 +93,33 @@ class Gazetteer:
     allowed: tuple[str, ...]
 
     @classmethod
-    def load(cls, folder: Traversable | None = None) -> Gazetteer:
-        """Reads every `*.yaml` of a folder, by default those shipped; raises PolicyError naming file and field."""
+    def load(cls, folder: Traversable | None = None, own: Path | None = None) -> Gazetteer:
+        """Reads every `*.yaml` of a folder, by default those shipped, and of a deployment's own folder if it exists.
+
+        Raises PolicyError naming file and field.
+        """
         folder = folder or resources.files("policies") / "gazetteer"
         files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
         if not files:
             raise PolicyError(
                 f"{folder}: no gazetteer files (*.yaml); reinstall Assay or point to a folder that has some"
             )
+        if own is not None and own.is_dir():
+            files += sorted((f for f in own.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
         entries: list[Entry] = []
+        permits: list[Permit] = []
         allowed: list[str] = []
         versions: list[str] = []
         digest = hashlib.sha256()
         for file in files:
-            raw = file.read_bytes()
+            raw = _bytes(file)
             digest.update(file.name.encode() + b"\0" + hashlib.sha256(raw).digest())
             document = _document(file.name, raw)
             versions.append(f"{document['id']}@{document['version']}")
             allowed += [fold_phrase(phrase) for phrase in document.get("allowed") or ()]
             entries += _entries(file.name, document)
-        return cls(",".join(versions), digest.hexdigest(), tuple(entries), tuple(allowed))
+            permits += _permits(file.name, document)
+        return cls(",".join(versions), digest.hexdigest(), tuple(_permitted(entries, permits)), tuple(allowed))
 
     def phrases(self) -> Iterator[tuple[str, Entry | Allowed]]:
         """Every phrase in key form with what it stands for."""
@@ -115,9 +141,11 @@ def names_in(key: Key, hits: Sequence[Hit]) -> list[Named]:
     """The names that stand among the hits of a text, longest first, after contexts were weighed."""
     mine = [hit for hit in hits if isinstance(hit.meaning, (Entry, Allowed))]
     named = []
+    today = datetime.now(UTC).date()
     for hit in mine:
         if isinstance(hit.meaning, Entry) and not any(_covers(other, hit) for other in mine):
-            named.append(Named(hit.meaning, hit, _value(key.text, hit, hit.meaning)))
+            value, permit = _value(key.text, hit, hit.meaning), hit.meaning.permitted(today)
+            named.append(Named(hit.meaning, hit, min(value, ALLOWED_CONTEXT) if permit else value, permit))
     return sorted(named, key=lambda n: (-n.value, n.hit.start - n.hit.end, n.hit.start))
 
 
@@ -144,19 +172,50 @@ def _value(text: str, hit: Hit, entry: Entry) -> float:
     return NAMED_BY_CONTEXT if any(f" {cue} " in context for cue in group.cues) else AMBIGUOUS
 
 
+def _bytes(file: Traversable) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PolicyError(f"{file}: the gazetteer cannot be read ({error.strerror})") from error
+
+
 def _document(name: str, raw: bytes) -> Mapping[str, Any]:
     document = read_yaml(name, raw)
-    if not {"id", "version", "category", "groups"} <= set(document):
-        raise PolicyError(f"{name}: a gazetteer needs id, version, category and groups")
+    lists = "category" in document and "groups" in document
+    if not {"id", "version"} <= set(document) or not (lists or "permits" in document):
+        raise PolicyError(f"{name}: a gazetteer needs id, version, and category with groups, or permits")
     if unknown := set(document) - _FIELDS:
         raise PolicyError(f"{name}: unknown fields: {', '.join(sorted(unknown))}")
-    if document["category"] not in CATEGORIES:
+    if document.get("category", CATEGORIES[0]) not in CATEGORIES:
         raise PolicyError(f"{name}: category {document['category']!r} is none of {', '.join(CATEGORIES)}")
     return document
 
 
+def _permits(name: str, document: Mapping[str, Any]) -> Iterator[Permit]:
+    for index, raw in enumerate(document.get("permits") or ()):
+        place = f"{name}: permits.{index}"
+        if not isinstance(raw, dict) or set(raw) != _PERMIT_FIELDS:
+            raise PolicyError(f"{place}: a permit has exactly the fields {', '.join(sorted(_PERMIT_FIELDS))}")
+        named, why, until = raw["name"], raw["why"], raw["until"]
+        if not isinstance(until, date) or isinstance(until, datetime):
+            raise PolicyError(f"{place}: until {until!r} is no date such as 2027-12-31")
+        if not isinstance(named, str) or not fold_phrase(named) or not isinstance(why, str) or not why.strip():
+            raise PolicyError(f"{place}: name and why must be words")
+        yield Permit(named, why, until)
+
+
+def _permitted(entries: Iterable[Entry], permits: Sequence[Permit]) -> Iterator[Entry]:
+    """The entries, with the permits that name one of their aliases."""
+    by_name: dict[str, list[Permit]] = {}
+    for permit in permits:
+        by_name.setdefault(fold_phrase(permit.name), []).append(permit)
+    for entry in entries:
+        mine = [permit for alias in entry.aliases for permit in by_name.get(fold_phrase(alias), ())] if by_name else []
+        yield replace(entry, permits=tuple(mine)) if mine else entry
+
+
 def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
-    for index, raw in enumerate(document["groups"]):
+    for index, raw in enumerate(document.get("groups") or ()):
         place = f"{name}: groups.{index}"
         if not isinstance(raw, dict) or "kind" not in raw or not set(raw) <= _GROUP_FIELDS:
             raise PolicyError(f"{place}: a group has the fields {', '.join(sorted(_GROUP_FIELDS))}, kind at least")

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from safety.neutral import Mention, NamesReader
 from safety.score import Absence, Item, Score
 from safety.stages import PromptClassifier, source
 
@@ -50,6 +51,10 @@ class Cascade:
             return said
         second = self._ask(item, text)
         return [self._settled(score, second) if score.category in doubtful else score for score in said]
+
+    def named(self, text: str) -> Sequence[Mention]:
+        """The names that the first classifier found, where it can say; implements `safety.NamesReader`."""
+        return self._first.named(text) if isinstance(self._first, NamesReader) else ()
 
     def _uncertain(self, score: Score) -> bool:
         if score.value is None:
