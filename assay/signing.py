@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.outcome import Asset
+from assay.stamping import StampQueue
 from provenance import (
     Digests,
     GateRecord,
@@ -30,6 +31,7 @@ class Signer:
 
     identity: SigningIdentity
     trust: Trust
+    unstamped: StampQueue | None = None  # where it is noted that a file awaits its time-stamp; None: nobody will ask
 
     def release(self, source: Path, destination: Path, origin: Origin, gate: GateRecord, judged: Digests) -> Asset:
         """Signs `source`, which must still be the file that was judged, and publishes it at `destination`.
@@ -38,7 +40,11 @@ class Signer:
         """
         sweep(destination.parent)  # what a process that was killed while it published there left behind
         manifest = build_manifest(origin, gate, title=destination.name)
+        if self.unstamped is not None:
+            self.unstamped.note(destination)  # before the file appears: a kill in between loses nothing
         credentials = publish(source, destination, manifest, self.identity, trust=self.trust, judged=judged)
+        if self.unstamped is not None:
+            self.unstamped.note(destination)  # again: somebody may have looked for an older file of that name
         return Asset(destination, sha256_of(destination), credentials.state.value)
 
 

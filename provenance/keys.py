@@ -82,6 +82,11 @@ class SigningIdentity:
         assert self.sign is not None
         return cose_signature(parse_chain(self.chain_pem, self.common_name)[0], self.alg, message, self.sign(message))
 
+    @property
+    def usable_until(self) -> datetime:
+        """When the first certificate of the chain ends: from then on nothing can be signed."""
+        return min(each.not_valid_after_utc for each in parse_chain(self.chain_pem, self.common_name))
+
     def ensure_usable(self, now: datetime | None = None) -> None:
         """Raises the SigningError that names what keeps this identity from signing at `now` (default: today)."""
         chain = parse_chain(self.chain_pem, self.common_name)

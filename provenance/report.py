@@ -89,6 +89,7 @@ class _Tree:
             str(delta.get("ingredientAssertionURI")): _map(delta.get("validationDeltas"))
             for delta in _maps(self._validation, "ingredientDeltas")
         }
+        self._bound = set(_bound(_map(self._validation.get("activeManifest"))))
         self.truncated = False
         self._nodes = 0
 
@@ -113,7 +114,12 @@ class _Tree:
         for _ in range(_MOST_DEPTH):
             manifest = self.manifests.get(label, {})
             parents = [each for each in self.cited(label) if each.get("relationship") == "parentOf"]
-            if _binds(manifest) or len(parents) != 1 or self.judge(label, parents[0])[0] is State.INVALID:
+            if (
+                label in self._bound
+                or _binds(manifest)
+                or len(parents) != 1
+                or self.judge(label, parents[0])[0] is State.INVALID
+            ):
                 return manifest
             label = str(parents[0].get("active_manifest"))
         return {}
@@ -206,6 +212,14 @@ def _uncovered(manifest: Report) -> set[str]:
         if str(assertion.get("label")).startswith("c2pa.hash.bmff")
         for exclusion in _maps(_map(assertion.get("data")), "exclusions")
     }
+
+
+def _bound(group: Report) -> Iterator[str]:
+    """The manifests whose hash of the file was compared: the library leaves `c2pa.hash.data` out of its list."""
+    for status in (*_maps(group, "success"), *_maps(group, "failure")):
+        label, assertions, name = str(status.get("url")).partition("/c2pa.assertions/")
+        if assertions and name.startswith("c2pa.hash.") and "Hash." in str(status.get("code")):
+            yield label.removeprefix("self#jumbf=/c2pa/")
 
 
 def _binds(manifest: Report) -> bool:

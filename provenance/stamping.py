@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import c2pa
 
 from provenance.credentials import Credentials, State
-from provenance.errors import SourceTampered, SourceUnreadable, VerificationFailed
+from provenance.errors import SourceTampered, SourceUnreadable, UnsupportedKind, VerificationFailed
 from provenance.keys import SigningIdentity
 from provenance.kinds import sniff
 from provenance.library import IngredientStream, LibraryError, Streams, Tap, open_signer, words_of
@@ -28,13 +28,16 @@ from provenance.trust import Trust
 from provenance.writing import translated
 
 _PARENT = "parent"
+_INLINE = "time-stamp such files while they are signed: timestamp = 'inline'"
 
 
 def stamp(path: Path, identity: SigningIdentity, trust: Trust, tsa_url: str) -> Credentials:
     """Time-stamps a signed file in place, and returns what was read back; one that has a time-stamp is left as it is.
 
     The file is replaced whole or not at all. Raises SourceUnreadable where there is no manifest, SourceTampered where
-    it does not hold, TimestampFailed where the authority did not answer, and what `publish` raises of the target.
+    it does not hold, TimestampFailed where the authority did not answer, UnsupportedKind where the library's update
+    does not hold in this format (0.38: AVI, WebP, TIFF; WebM has no place for it), and what `publish` raises of the
+    target.
     """
     identity.ensure_usable()
     trust = Trust.of(identity) + trust
@@ -45,11 +48,16 @@ def stamp(path: Path, identity: SigningIdentity, trust: Trust, tsa_url: str) -> 
         raise SourceUnreadable(f"{path}: {found.state}, so there is no signature to stamp", "sign the file first")
     if found.timestamp is not None:
         return found
+    kind = sniff(path)
+    if kind is None or not kind.embeds:
+        raise UnsupportedKind(f"{path}: a sidecar takes no time-stamp afterwards", _INLINE)
     try:
         with StagedFile(path.parent) as staged:
             _write_update(path, staged, replace(identity, tsa_url=tsa_url))
             staged.seal()
             after = read(staged.path, trust)
+            if after.tampered:
+                raise UnsupportedKind(f"{path}: an update of the manifest does not hold in {kind.mime}", _INLINE)
             if after.state is not found.state or after.timestamp is None or after.decision != found.decision:
                 words = ", ".join(after.codes) or after.note or "no time-stamp"
                 raise VerificationFailed(f"{path}: after stamping it reads back as {after.state} ({words})")

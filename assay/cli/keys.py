@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from assay.cli.common import err, json_line, json_option, out, settings
 from assay.errors import ExitCode
-from media import AssayError, UsageError
+from assay.settings import Settings
+from media import UsageError
 
-ALARM = timedelta(days=30)
+ALARM_DAYS = 30
 
 
 @click.group()
@@ -22,14 +25,29 @@ def command() -> None:
 @command.command()
 def init() -> int:
     """Make the development certificate chain, if there is none yet."""
-    return _show(as_json=False)
+    return _show(_state(settings(), ALARM_DAYS))
 
 
 @command.command()
 @json_option
-def show(as_json: bool) -> int:
-    """Show who signs, and until when; warns within 30 days of the end, and fails (5) after it."""
-    return _show(as_json)
+@click.option("--metrics", is_flag=True, help="The text format of Prometheus, on stdout or in FILE.")
+@click.option(
+    "-o", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write --metrics there, atomically."
+)
+@click.option("--alarm-days", type=click.IntRange(min=0), default=ALARM_DAYS, show_default=True, help="Warn so early.")
+@click.option("--fail-on-alarm", is_flag=True, help="Exit with 3 within the days of alarm.")
+def show(as_json: bool, metrics: bool, target: Path | None, alarm_days: int, fail_on_alarm: bool) -> int:
+    """Show who signs, and until when; warns near the end, and fails (5) after it."""
+    if target is not None and not metrics:
+        raise UsageError("-o goes with --metrics")
+    state = _state(settings(), alarm_days)
+    if metrics:
+        _write_metrics(state, target)
+    elif as_json:
+        json_line(state)
+    else:
+        return _show(state, fail_on_alarm)
+    return _alarm(state, fail_on_alarm)
 
 
 @command.command()
@@ -44,63 +62,107 @@ def rotate() -> int:
             "them in the settings; files signed before stay trusted as long as trust_anchors holds the old root"
         )
     DevelopmentKeys.rotate(chosen.keys)
-    return _show(as_json=False)
+    return _show(_state(chosen, ALARM_DAYS))
 
 
 @command.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH ...")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH ...]")
+@click.option("--pending", is_flag=True, help="Stamp what was published while timestamp was 'later', and awaits it.")
 @json_option
-def stamp(paths: tuple[Path, ...], as_json: bool) -> int:
+def stamp(paths: tuple[Path, ...], pending: bool, as_json: bool) -> int:
     """Time-stamp signed files in place, by an update manifest; asks the authority of the setting tsa_url."""
-    from assay.assemble import signing_identity, trust
+    from assay.assemble import signing_identity, stamp_queue, trust
+    from assay.stamping import Fate, stamp_all
     from provenance import stamp as stamp_file
 
     chosen = settings()
+    if bool(paths) == pending:
+        raise UsageError("name the files to stamp, or --pending for those that await it")
     if chosen.tsa_url is None:
         raise UsageError("settings: tsa_url names no time-stamp authority")
-    identity, anchors = signing_identity(chosen), trust(chosen)
+    ask = partial(stamp_file, identity=signing_identity(chosen), trust=trust(chosen), tsa_url=chosen.tsa_url)
     code = ExitCode.OK
-    for path in paths:
-        row: dict[str, object] = {"path": str(path), "timestamp": None, "error": None}
-        try:
-            row["timestamp"] = stamp_file(path, identity, anchors, chosen.tsa_url).timestamp
-        except AssayError as error:
-            row["error"], code = str(error), ExitCode.SIGNING
+    for found in stamp_queue(chosen).work(ask) if pending else stamp_all(paths, ask):
+        if found.fate is not Fate.STAMPED:
+            code = ExitCode.SIGNING
         if as_json:
-            json_line(row)
+            json_line(found.to_json())
         else:
-            out.print(f"{row['path']}  {row['timestamp'] or row['error']}", markup=False)
+            out.print(f"{found.path}  {found.fate}  {found.timestamp or found.error}", markup=False)
     return code
 
 
-def _show(as_json: bool) -> int:
-    from assay.assemble import signing_identity
+def _state(chosen: Settings, alarm_days: int) -> dict[str, Any]:
+    """Who signs, until when, and what awaits a time-stamp: one line of `assay keys show --json`."""
+    from assay.assemble import signing_identity, stamp_queue
 
-    chosen = settings()
-    identity = signing_identity(chosen)
-    left = identity.not_after - datetime.now(UTC)
-    development = chosen.certificate_chain is None and chosen.signer is None
-    if as_json:
-        json_line(
-            {
-                "common_name": identity.common_name,
-                "algorithm": identity.alg,
-                "not_after": identity.not_after.isoformat(),
-                "days_left": left.days,
-                "development": development,
-                "timestamp": chosen.timestamp if chosen.tsa_url else None,
-            }
-        )
-    else:
-        until = f"{identity.not_after:%Y-%m-%d} ({left.days} days)"
-        out.print(f"signs as {identity.common_name} ({identity.alg}), until {until}", markup=False)
-        if development:
-            out.print(f"development chain in {chosen.keys}; only this installation trusts its root", markup=False)
-        if chosen.tsa_url is None:
-            out.print("no time-stamps: what it signs turns invalid on that day unless it is stamped before")
-    if left < timedelta(0):
+    identity, waiting = signing_identity(chosen), stamp_queue(chosen).waiting()
+    left = identity.usable_until - datetime.now(UTC)
+    return {
+        "common_name": identity.common_name,
+        "algorithm": identity.alg,
+        "not_after": identity.usable_until.isoformat(),
+        "days_left": left.days,
+        "alarm": left < timedelta(days=alarm_days),
+        "expired": left < timedelta(0),
+        "development": chosen.certificate_chain is None and chosen.signer is None,
+        "timestamp": chosen.timestamp if chosen.tsa_url else None,
+        "unstamped": len(waiting),
+        "unstamped_since": waiting[0].noted if waiting else None,
+        "keys": str(chosen.keys),
+    }
+
+
+def _write_metrics(state: dict[str, Any], target: Path | None) -> None:
+    from assay.metrics import Gauge, exposition, write_textfile
+
+    who = {"common_name": state["common_name"], "algorithm": state["algorithm"]}
+    until, now = datetime.fromisoformat(state["not_after"]), datetime.now(UTC)
+    since = datetime.fromisoformat(state["unstamped_since"]) if state["unstamped_since"] else now
+    text = exposition(
+        [
+            Gauge(
+                "assay_signing_certificate_not_after_timestamp_seconds",
+                "When the first certificate of the signing chain ends, as a Unix time.", until.timestamp(), who,
+            ),
+            Gauge(
+                "assay_signing_certificate_remaining_seconds",
+                "How long the signing chain lasts; negative after its end.", (until - now).total_seconds(), who,
+            ),
+            Gauge("assay_signing_certificate_alarm", "1 within the days of alarm and after.", int(state["alarm"]), who),
+            Gauge("assay_unstamped_files", "Signed files that await a time-stamp.", state["unstamped"]),
+            Gauge(
+                "assay_unstamped_oldest_seconds", "How long the oldest of them has waited.",
+                max(0.0, (now - since).total_seconds()),
+            ),
+        ]
+    )  # fmt: skip
+    if target is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_textfile(target, text)
+    except OSError as error:
+        raise UsageError(f"{target}: {error.strerror}") from error
+
+
+def _show(state: dict[str, Any], fail_on_alarm: bool = False) -> int:
+    until = f"{state['not_after'][:10]} ({state['days_left']} days)"
+    out.print(f"signs as {state['common_name']} ({state['algorithm']}), until {until}", markup=False)
+    if state["development"]:
+        out.print(f"development chain in {state['keys']}; only this installation trusts its root", markup=False)
+    if state["timestamp"] is None:
+        out.print("no time-stamps: what it signs turns invalid on that day unless it is stamped before")
+    if state["unstamped"]:
+        out.print(f"{state['unstamped']} files await a time-stamp, the oldest since {state['unstamped_since']}")
+    return _alarm(state, fail_on_alarm)
+
+
+def _alarm(state: dict[str, Any], fail_on_alarm: bool) -> int:
+    if state["expired"]:
         err.print("the certificate has expired: nothing can be signed", markup=False)
         return ExitCode.SIGNING
-    if left < ALARM:
-        err.print(f"the certificate expires in {left.days} days: renew it now", markup=False)
+    if state["alarm"]:
+        err.print(f"the certificate expires in {state['days_left']} days: renew it now", markup=False)
+        return ExitCode.REVIEW if fail_on_alarm else ExitCode.OK
     return ExitCode.OK

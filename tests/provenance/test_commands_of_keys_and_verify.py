@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from assay.cli.main import run
+from assay.metrics import Gauge, exposition
 from provenance import DevelopmentKeys, Kind, Manifest, SigningIdentity, Trust, publish, read
 
 
@@ -61,6 +62,57 @@ def test_a_certificate_that_ends_soon_raises_an_alarm(
     shown = capsys.readouterr().err
     assert words in shown
     assert bool(words) is bool(shown)
+
+
+def test_the_metrics_are_a_scrapers_text(
+    production: Callable[..., SigningIdentity], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every sample has its type, the end of the certificate is a Unix time, and the alarm follows its threshold."""
+    identity = production(40)
+    for days, alarm in ((30, 0), (45, 1)):
+        assert run(["keys", "show", "--metrics", "--alarm-days", str(days)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        typed = {line.split()[2] for line in lines if line.startswith("# TYPE") and line.endswith(" gauge")}
+        assert {name.partition("{")[0] for name in samples} == typed
+        assert len(samples) == len(typed) == 5
+        labels = '{algorithm="es256",common_name="leaf"}'
+        assert float(samples[f"assay_signing_certificate_not_after_timestamp_seconds{labels}"]) == pytest.approx(
+            identity.not_after.timestamp()
+        )
+        assert float(samples[f"assay_signing_certificate_alarm{labels}"]) == alarm
+        assert float(samples["assay_unstamped_files"]) == 0
+    assert run(["keys", "show", "--metrics", "-o", "assay.prom"]) == 0
+    assert "assay_unstamped_oldest_seconds 0.0" in (home / "assay.prom").read_text()
+    assert not [path.name for path in home.iterdir() if path.name.endswith(".partial")]
+    assert run(["keys", "show", "--metrics", "-o", "nowhere/assay.prom"]) == 1
+    assert run(["keys", "show", "-o", "assay.prom"]) == 1
+
+
+@pytest.mark.parametrize(("days", "code"), [(90, 0), (20, 3), (-1, 5)])
+def test_an_alarm_may_be_an_exit_code(days: int, code: int, production: Callable[..., Any]) -> None:
+    """With --fail-on-alarm a certificate that ends soon is 3, in every form of the answer; an expired one is 5."""
+    production(days if days > 0 else 30, start=timedelta(minutes=-5) if days > 0 else timedelta(days=-40))
+    for form in ([], ["--json"], ["--metrics"]):
+        assert run(["keys", "show", "--fail-on-alarm", *form]) == code
+
+
+def test_the_chain_ends_with_its_first_certificate(
+    home: Path, production: Callable[..., SigningIdentity], authority: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An authority that ends before the leaf ends what can be signed; the alarm goes by it."""
+    identity = production(90)
+    assert identity.usable_until == identity.not_after
+    soon, _ = authority.leaf(days=10)
+    (home / "chain.pem").write_bytes((home / "chain.pem").read_bytes().replace(authority.pem, soon + authority.pem))
+    run(["keys", "show", "--json"])
+    assert json.loads(capsys.readouterr().out)["days_left"] == 9
+
+
+def test_hostile_names_stay_label_values() -> None:
+    """Quotes, backslashes and line breaks in a certificate's name add no line and no label to the text."""
+    text = exposition([Gauge("a", 'help\nwith "lines"', 1, {"name": 'x"} 2\nb 3\\'})])
+    assert text == '# HELP a help\\nwith "lines"\n# TYPE a gauge\na{name="x\\"} 2\\nb 3\\\\"} 1\n'
 
 
 def test_rotation_keeps_what_was_signed(
@@ -123,6 +175,7 @@ def test_stamping_needs_an_authority_and_reports_each_file(
     assert run(["keys", "stamp", "--json", "a.mp4", "absent.mp4"]) == 5
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["path"] for line in lines] == ["a.mp4", "absent.mp4"]
+    assert [line["fate"] for line in lines] == ["waiting", "dropped"]
     assert "127.0.0.1:9" in lines[0]["error"]
     assert read(home / "a.mp4", Trust.of(identity)).state == "trusted"
 

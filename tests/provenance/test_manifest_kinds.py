@@ -31,6 +31,7 @@ from provenance import (
     build_manifest,
     publish,
 )
+from safety import Decision
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FINGERPRINT = SoftBinding("io.iscc.v0", b"\x01" * 32, Mark.FINGERPRINT)
@@ -158,6 +159,20 @@ def test_each_file_beside_a_video_is_signed_with_the_video_as_its_parent(
     assert (found.state, found.manifests[0].actions) == (State.TRUSTED, ("c2pa.opened", "c2pa.converted"))
     assert found.ingredients[0].state is State.TRUSTED
     _ensure_conformant(_report(folder / name, mime, trust))
+
+
+@pytest.mark.parametrize("name", ["still.jpg", "still.png", "still.webp", "still.gif"])
+def test_a_picture_is_read_with_its_own_decision(
+    name: str, samples: Path, signed: Path, folder: Path, origin: Callable[..., Origin], identity: SigningIdentity,
+    decision: Callable[..., Decision],
+) -> None:  # fmt: skip
+    """A picture drawn from a video carries its own decision, not the video's, and one from an unsigned file has one."""
+    own = GateRecord.of([decision(id="dec_of-the-picture")], ())
+    for number, source in enumerate((signed, samples / "clip.mp4")):
+        made = build_manifest(origin(Kind.DERIVED, source, mode="poster"), own, name)
+        found = publish(samples / name, folder / f"{number}-{name}", made, identity)
+        assert found.decision is not None
+        assert [each["id"] for each in found.decision["decisions"]] == ["dec_of-the-picture"]
 
 
 def test_soft_bindings_and_a_thumbnail_are_written_on_request_only(
