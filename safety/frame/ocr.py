@@ -1,4 +1,4 @@
-"""What the screen says: every line of text in a frame, judged by the prompt text classifier.
+"""What the screen says: every line of text in a frame, judged by the prompt text classifiers.
 
 It judges words, not pictures (`evidence = "text"`). That a screen names a person or a brand shows neither their face
 nor their logo: the categories of likeness and of other people's property are left to models that look.
@@ -11,8 +11,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from media import Frame
-from safety.frame.gate import TEXT, Bound
+from safety.frame.captions import Captions
+from safety.frame.gate import TEXT
 from safety.frame.reader import Line, TextReader
 from safety.score import Absence, Item, Score, Stage, Where
 from safety.stages import FrameScore, PromptClassifier, source
@@ -31,35 +34,47 @@ _STRONG = 0.5  # a line that reaches this is reported although the text around i
 _REMEMBERED = 512  # texts; a caption stays for seconds
 _EVIDENCE = 200  # characters of a text kept as evidence
 
+_Box = tuple[float, float, float, float]
 Judgement = dict[str, tuple[float | Absence, str | None]]
 
 
 class OcrClassifier:
-    """The categories of a prompt classifier, scored on what the frame says.
+    """The categories of the prompt classifiers, scored on what the frame says.
 
-    Shown every frame that its bound does not prove to be all but equal to the last one read. The value of a category
-    is the largest over the whole text, each line, and each three neighbouring lines.
+    Along a video, lines of text are looked for in every frame and read where they are new or changed (see
+    `safety.frame.captions`); a single picture is looked at thoroughly. The value of a category is the largest that any
+    of the judges gives to the whole text, to a line, or to two or three neighbouring lines.
     """
 
-    name, version, licence = "ocr", "1", "Apache-2.0"
+    name, version, licence = "ocr", "2", "Apache-2.0"
     evidence = TEXT
-    bound = Bound(epsilon=6.0, side=320, tile=8, cap_s=2.0)
-    cost_ms = 130.0  # over natural clips at 360p: 80 without text, 300 and more with
+    look = "small"
+    cost_ms = 25.0  # over natural clips at 360p: 15 to look for text, 10 a line that must be read
 
-    def __init__(self, prompt_classifier: PromptClassifier, reader: TextReader | None = None) -> None:
-        self._judge = prompt_classifier
+    def __init__(self, judges: Sequence[PromptClassifier], reader: TextReader | None = None) -> None:
+        self._judges = tuple(judges)
+        if not self._judges:
+            raise ValueError("words on the screen need a prompt classifier to judge them")
         self._reader = reader or TextReader()
-        self.categories = tuple(c for c in prompt_classifier.categories if not c.startswith(NOT_IN_WORDS))
-        parts = (self._reader.weights_sha256, source(prompt_classifier), prompt_classifier.weights_sha256 or "")
+        every = dict.fromkeys(category for judge in self._judges for category in judge.categories)
+        self.categories = tuple(c for c in every if not c.startswith(NOT_IN_WORDS))
+        parts = [self._reader.weights_sha256]
+        parts += [part for judge in self._judges for part in (source(judge), judge.weights_sha256 or "")]
         self.weights_sha256: str | None = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        self.runtime: str | None = f"{self._reader.runtime}; judged by {source(prompt_classifier)}"
+        judged_by = ", ".join(source(judge) for judge in self._judges)
+        self.runtime: str | None = f"{self._reader.runtime}; judged by {judged_by}"
         self._known: OrderedDict[str, Judgement] = OrderedDict()
 
     def score(self, frames: Sequence[Frame]) -> Sequence[Mapping[str, FrameScore]]:
-        """One mapping a frame; a frame without text scores 0."""
-        return [self._score(legible(self._reader.read(frame.pixels))) for frame in frames]
+        """One mapping a frame, each read by itself; a frame without text scores 0."""
+        return [self._score(self._reader.read(frame.pixels)) for frame in frames]
 
-    def _score(self, lines: Sequence[Line]) -> dict[str, FrameScore]:
+    def session(self) -> OcrClassifier:
+        """For one stream of one video: lines that stand still are read once."""
+        return OcrSession(self)
+
+    def _score(self, read: Sequence[Line]) -> dict[str, FrameScore]:
+        lines = in_order(legible(read))
         best: dict[str, FrameScore] = dict.fromkeys(self.categories, (0.0, None))
         for group in _groups(lines):
             text = " ".join(line.text for line in group)
@@ -70,10 +85,11 @@ class OcrClassifier:
         return best
 
     def _ask(self, text: str) -> Judgement:
-        """The prompt classifier's answer about one text; remembered unless it failed."""
+        """What the prompt classifiers say of one text; remembered unless one failed."""
         if text not in self._known:
             item = Item.text(Stage.FRAME, "on-screen-text", text)
-            judgement = _judgement(self._judge.score(item, text), text, self.categories)
+            scores = [score for judge in self._judges for score in judge.score(item, text)]
+            judgement = _judgement(scores, text, self.categories)
             if any(value is Absence.FAILED for value, _ in judgement.values()):
                 return judgement
             self._known[text] = judgement
@@ -81,6 +97,18 @@ class OcrClassifier:
                 self._known.popitem(last=False)
         self._known.move_to_end(text)
         return self._known[text]
+
+
+class OcrSession(OcrClassifier):
+    """The classifier along one stream of one video, whose frames it is shown in order."""
+
+    def __init__(self, whole: OcrClassifier) -> None:
+        vars(self).update(vars(whole))  # what was loaded is shared, and so is what was judged
+        self._captions = Captions(self._reader)
+
+    def score(self, frames: Sequence[Frame]) -> Sequence[Mapping[str, FrameScore]]:
+        """One mapping for each of the next frames."""
+        return [self._score(self._captions.lines(frame)) for frame in frames]
 
 
 def legible(lines: Sequence[Line]) -> list[Line]:
@@ -103,12 +131,71 @@ def in_a_language(lines: Sequence[Line]) -> bool:
     return sum(letters(word, sign=5) for word in words if not _CODE.search(word.rstrip(".,!?:"))) >= LANGUAGE_LETTERS
 
 
+def in_order(lines: Sequence[Line]) -> list[Line]:
+    """The lines as one reads them: from above, and from the left what stands at one height, along the text's slant.
+
+    Words of one row that stand no further apart than three times their height are one line: the finder parts a line at
+    wide gaps.
+    """
+    slant = _slant(lines)
+    placed = sorted(((_level_box(line, slant), line) for line in lines), key=lambda pair: pair[0][1] + pair[0][3])
+    rows: list[list[tuple[_Box, Line]]] = []
+    for one in placed:
+        if rows and _side_by_side(rows[-1][-1][0], one[0]):
+            rows[-1].append(one)
+        else:
+            rows.append([one])
+    ordered: list[Line] = []
+    for row in rows:
+        pieces: list[list[tuple[_Box, Line]]] = []
+        for one in sorted(row, key=lambda pair: pair[0][0]):
+            if pieces and one[0][0] - pieces[-1][-1][0][2] <= 3 * (one[0][3] - one[0][1]):
+                pieces[-1].append(one)
+            else:
+                pieces.append([one])
+        ordered += [_joined([line for _, line in piece]) for piece in pieces]
+    return ordered
+
+
+def _slant(lines: Sequence[Line]) -> float:
+    """The angle of the longest line in radians; long lines know theirs, short ones guess."""
+    quads = [line.quad for line in lines if line.quad is not None]
+    if not quads:
+        return 0.0
+    x, y = max(quads, key=lambda quad: float(np.hypot(*quad.along))).along
+    return float(np.arctan2(y, x))
+
+
+def _level_box(line: Line, slant: float) -> _Box:
+    """Left, top, right and bottom of the line in a picture that was turned until the slant is level."""
+    if line.quad is None:
+        return line.box
+    cos, sin = np.cos(slant), np.sin(slant)
+    level = np.array([[cos, sin], [-sin, cos]])
+    corners = line.quad.corners @ level.T  # (4, 2)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _side_by_side(one: _Box, other: _Box) -> bool:
+    """True where they share half of the lower one's height."""
+    shared = min(one[3], other[3]) - max(one[1], other[1])
+    return 2 * shared >= min(one[3] - one[1], other[3] - other[1])
+
+
+def _joined(piece: Sequence[Line]) -> Line:
+    """Words of one row as one line, as sure as the least sure of them."""
+    if len(piece) == 1:
+        return piece[0]
+    return Line(" ".join(line.text for line in piece), min(line.confidence for line in piece), _around(piece))
+
+
 def _groups(lines: Sequence[Line]) -> list[tuple[Line, ...]]:
-    """Each line, each three neighbouring lines, the whole text: a line in much small print must not drown in it.
+    """Each line, each two and three neighbouring lines, the whole text: a line in much small print must not drown.
 
     The smallest come first, so that of equal values the one with the tightest box is kept.
     """
-    spans = [*((i, i + n) for n in (1, 3) for i in range(len(lines) - n + 1)), (0, len(lines))] if lines else []
+    spans = [*((i, i + n) for n in (1, 2, 3) for i in range(len(lines) - n + 1)), (0, len(lines))] if lines else []
     return [tuple(lines[start:stop]) for start, stop in dict.fromkeys(spans)]
 
 

@@ -1,97 +1,96 @@
-"""Reads the words in a picture: rapidocr with the models that its wheel carries, and nothing from the network."""
+"""Reads the words in a picture with the models that rapidocr's wheel carries, and nothing from the network."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safety.errors import ModelUnavailable
+from safety.frame.textnet import Quad, Run, finder_input, quads, spelled, speller_input, strip
 
-# What the limits in the model card were measured with (rapidocr 3.10); other weights work, and the posture says so.
-MEASURED = {
-    "det": "PP-OCRv6_det_small.onnx",
-    "rec": "PP-OCRv6_rec_small.onnx",
-    "cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
-}
-_SMALLEST = 32  # pixels; the detector's input is a multiple of this, and a thinner picture would round to nothing
-_FAINT = 0.2  # of a glance; with it, every one of 74 captions of 24 and 40 px at 640x360 earned a second look
+# What the figures in the model card were measured with (rapidocr 3.10); other weights work, and the posture says so.
+MEASURED = {"det": "PP-OCRv6_det_small.onnx", "rec": "PP-OCRv6_rec_small.onnx"}
+_SMALLEST = 32  # pixels; the finder's input is a multiple of this, and a thinner picture would round to nothing
 _LONGEST = 4  # long side to short side; a longer picture is read in overlapping pieces, or its text would melt
+# A line read less surely may stand upside down: it is read that way too. Upright captions were read at 0.97 and more,
+# the same turned by 180 degrees at 0.80 and less.
+_UPRIGHT = 0.9
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text: what it says, how sure the reader is in [0, 1], and its box x0, y0, x1, y1 in pixels."""
+    """A line of text: what it says, how sure the reader is in [0, 1], its box x0, y0, x1, y1 and its rectangle."""
 
     text: str
     confidence: float
     box: tuple[int, int, int, int]
+    quad: Quad | None = None  # None where it stands upright in its box
+
+
+class Reader(Protocol):
+    """Finds lines, and reads them; the two steps of `TextReader`, for those who bring their own."""
+
+    weights_sha256: str
+    runtime: str
+
+    def find(self, pixels: NDArray[np.uint8], side: int) -> list[Quad]:
+        """Where lines of text are, in pixels of the picture; they are looked for at that longer side."""
+        ...
+
+    def spell(self, pixels: NDArray[np.uint8], quad: Quad) -> Line:
+        """What one of them says."""
+        ...
 
 
 class TextReader:
-    """Finds and reads lines of text in any direction, in the scripts of the recogniser (Latin, Chinese, Japanese).
-
-    side    pixels of the longer side of the picture in which text is looked for; it is read at full size
-    glance  pixels of a smaller picture that is looked at first, at a fifth of the certainty: where nothing at all looks
-            like text there, the frame is not looked at again. 0 looks at every picture at `side` at once
+    """Finds and reads lines of text in any direction, in the scripts of the speller (Latin, Chinese, Japanese).
 
     Raises ModelUnavailable where the wheel carries no models.
     """
 
-    def __init__(self, side: int = 640, glance: int = 320) -> None:
+    def __init__(self) -> None:
         paths = _models()
         self.weights_sha256 = hashlib.sha256(b"".join(path.read_bytes() for path in paths.values())).hexdigest()
         known = all(paths[part].name == name for part, name in MEASURED.items())
-        versions = f"rapidocr {metadata.version('rapidocr')}, onnxruntime {metadata.version('onnxruntime')} cpu fp32"
         weights = "" if known else ", other weights than the model card's"
-        self.runtime = f"{versions}, 1 thread, text looked for at {glance} and {side} px{weights}"
-        self._engine = _engine(paths, side)
-        self._glance = glance
-        self._glancer = _engine(paths, glance, {"Det.thresh": _FAINT, "Det.box_thresh": _FAINT}) if glance else None
+        self._finder, computed_by = _network(paths["det"])
+        self._speller, _ = _network(paths["rec"])
+        self.runtime = f"rapidocr {metadata.version('rapidocr')}, {computed_by}{weights}"
+        self._signs = _signs(paths["rec"])
 
-    def read(self, pixels: NDArray[np.uint8]) -> list[Line]:
-        """The lines in reading order, however sure. pixels uint8 (H, W, 3) RGB."""
-        lines: list[Line] = []
+    def find(self, pixels: NDArray[np.uint8], side: int) -> list[Quad]:
+        """Where lines of text are, however unsure. pixels uint8 (H, W, 3) RGB."""
+        found: list[Quad] = []
         for left, top, piece in _pieces(pixels):
-            lines += self._read(piece, left, top, pixels.shape[:2])
-        return lines
+            map = self._finder(finder_input(piece, side))  # (1, 1, h, w)
+            found += [quad.moved(left, top) for quad in quads(map[0, 0], piece.shape[1], piece.shape[0])]
+        return found
 
-    def _read(self, piece: NDArray[np.uint8], left: int, top: int, whole: tuple[int, ...]) -> list[Line]:
-        picture = np.ascontiguousarray(piece[..., ::-1])  # its models want BGR
-        if not self._glanced(picture):
-            return []
-        seen = self._engine(picture)
-        texts = getattr(seen, "txts", None)
-        if texts is None or seen.boxes is None:
-            return []
-        if not len(texts) == len(seen.scores) == len(seen.boxes):
-            raise RuntimeError(f"rapidocr gave {len(texts)} texts, {len(seen.scores)} scores, {len(seen.boxes)} boxes")
-        lines = []
-        for text, confidence, corners in zip(texts, seen.scores, seen.boxes, strict=True):
-            if not math.isfinite(confidence):
-                raise RuntimeError(f"rapidocr is {confidence} sure of {text!r:.80}")
-            box = _box(np.asarray(corners, np.float64) + np.array([left, top]), whole)
-            lines.append(Line(str(text), min(1.0, max(0.0, float(confidence))), box))
-        return lines
+    def spell(self, pixels: NDArray[np.uint8], quad: Quad) -> Line:
+        """What the line says, the right way up; an empty text where it says nothing."""
+        flat = strip(pixels, quad)  # (48, w, 3)
+        text, confidence = self._spell(flat)
+        if confidence < _UPRIGHT:
+            text, confidence = max((text, confidence), self._spell(flat[::-1, ::-1]), key=lambda pair: pair[1])
+        return Line(text, confidence, box(quad.corners, pixels.shape), quad)
 
-    def _glanced(self, picture: NDArray[np.uint8]) -> bool:
-        """False where not even a glance at the small picture sees anything like text."""
-        if self._glancer is None or max(picture.shape[:2]) <= self._glance:
-            return True
-        return self._glancer(picture, use_cls=False, use_rec=False).boxes is not None
+    def read(self, pixels: NDArray[np.uint8], side: int = 640) -> list[Line]:
+        """Every line of a picture, however unsure, in no order."""
+        return [self.spell(pixels, quad) for quad in self.find(pixels, side)]
+
+    def _spell(self, flat: NDArray[np.uint8]) -> tuple[str, float]:
+        return spelled(self._speller(speller_input(flat))[0], self._signs)
 
 
 def _models() -> dict[str, Path]:
-    """The model files in the installed package: detector, recogniser, and the one that tells upside-down."""
+    """The model files in the installed package: what finds lines, and what reads them."""
     try:
         folder = Path(str(resources.files("rapidocr"))) / "models"
     except ModuleNotFoundError as error:
@@ -100,42 +99,63 @@ def _models() -> dict[str, Path]:
     if missing := [part for part, found in paths.items() if not found]:
         raise ModelUnavailable(
             f"{folder} holds no {', '.join(missing)} model, and Assay downloads none: reinstall rapidocr 3.10, whose "
-            "wheel carries all three"
+            "wheel carries both"
         )
     return {part: found[0] for part, found in paths.items()}
 
 
-def _engine(paths: dict[str, Path], side: int, settings: Mapping[str, object] = MappingProxyType({})) -> Any:
+def _signs(speller: Path) -> Sequence[str]:
+    """The signs that the speller's outputs stand for: none, those that its file lists, and the space."""
     import onnxruntime
-    from rapidocr import RapidOCR
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    recogniser = onnxruntime.InferenceSession(str(paths["rec"]), options, providers=["CPUExecutionProvider"])
-    if "character" not in recogniser.get_modelmeta().custom_metadata_map:
-        raise ModelUnavailable(
-            f"{paths['rec'].name} names no characters, and rapidocr would download them: reinstall rapidocr 3.10"
-        )
-    engine = RapidOCR(
-        params={
-            "Global.log_level": "critical",
-            "Global.text_score": 0.0,  # what is too unsure is decided here, not there
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "Det.model_path": str(paths["det"]),  # a path given is a path used: nothing is looked up or downloaded
-            "Rec.model_path": str(paths["rec"]),
-            "Cls.model_path": str(paths["cls"]),
-            "Det.limit_type": "max",
-            "Det.limit_side_len": side,
-            **settings,
-        }
-    )
-    logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)  # it warns of every picture without text
-    return engine
+    session = onnxruntime.InferenceSession(str(speller), options, providers=["CPUExecutionProvider"])
+    listed = session.get_modelmeta().custom_metadata_map.get("character", "").splitlines()
+    signs = ["", *listed, " "]
+    if session.get_outputs()[0].shape[-1] != len(signs):
+        raise ModelUnavailable(f"{speller.name} lists {len(listed)} signs, not its own: reinstall rapidocr 3.10")
+    return signs
+
+
+def _network(path: Path) -> tuple[Run, str]:
+    """The network on one thread of the fastest runtime there is, and what that is."""
+    try:
+        import openvino
+    except ImportError:
+        return _on_onnxruntime(path)
+    core = openvino.Core()
+    wide = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    settings: dict[str, Any] = {
+        "INFERENCE_NUM_THREADS": 1,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "bf16" if wide else "f32",
+    }
+    request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+
+    def run(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.array(next(iter(request.infer({0: picture}).values())), np.float32)
+
+    return run, f"openvino {openvino.__version__.partition('-')[0]} cpu {'bf16' if wide else 'fp32'}, 1 thread"
+
+
+def _on_onnxruntime(path: Path) -> tuple[Run, str]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def run(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(session.run(None, {name: picture})[0], np.float32)
+
+    return run, f"onnxruntime {onnxruntime.__version__} cpu fp32, 1 thread"
 
 
 def _pieces(pixels: NDArray[np.uint8]) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
-    """The picture, or overlapping pieces of a very long one: left, top and pixels, none too thin for the detector."""
+    """The picture, or overlapping pieces of a very long one: left, top and pixels, none too thin for the finder."""
     height, width = pixels.shape[:2]
     short, long = sorted((max(height, _SMALLEST), max(width, _SMALLEST)))
     size = short * _LONGEST
@@ -149,8 +169,8 @@ def _pieces(pixels: NDArray[np.uint8]) -> Iterator[tuple[int, int, NDArray[np.ui
         yield left, top, piece
 
 
-def _box(corners: NDArray[np.float64], whole: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """The upright box of four corners, at least one pixel, inside the picture."""
+def box(corners: NDArray[np.float64], whole: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The upright box of four corners, at least one pixel, inside a picture of that shape."""
     height, width = whole[:2]
     left, top = (int(v) for v in np.clip(np.floor(corners.min(axis=0)), 0, (width - 1, height - 1)))
     right, bottom = (int(v) for v in np.clip(np.ceil(corners.max(axis=0)), 1, (width, height)))

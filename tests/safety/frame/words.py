@@ -15,7 +15,8 @@ def written(
 ) -> np.ndarray:
     """The picture with a caption, white with a dark outline, in Pillow's own typeface; at: its upper left corner."""
     font = ImageFont.load_default(size)
-    left, top, right, bottom = (int(edge) for edge in font.getbbox(text, stroke_width=2))
+    ruler = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+    left, top, right, bottom = (int(edge) for edge in ruler.multiline_textbbox((0, 0), text, font, stroke_width=2))
     layer = Image.new("RGBA", (right - left + 4, bottom - top + 4))
     ImageDraw.Draw(layer).text((2 - left, 2 - top), text, font=font, fill="white", stroke_width=2, stroke_fill="black")
     canvas = Image.fromarray(picture).convert("RGBA")

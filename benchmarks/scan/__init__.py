@@ -1,0 +1,1 @@
+"""Benchmarks of the video scanner: `python -m benchmarks.scan`."""

@@ -1,0 +1,176 @@
+"""`python -m benchmarks.scan text DIR[,DIR...] [CLIPS]`: words over real footage, found or not, and at what cost.
+
+Each DIR is searched for video files; a clip is cut to its first second and scaled to 360 lines. Over each we render a
+text of our own corpus (`safety/prompt/corpus`: violating, and the innocent look-alike) at 24 to 40 pixels, in a font, a
+colour, a place and an angle drawn by lot, encode it with H.264 at CRF 23 and scan it as `assay scan` would. A clip
+counts as found where any category reaches 0.5. Texts that the prompt classifier itself judges wrong when it is given
+them as they were written are counted apart: no reader could help.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from benchmarks.scan.intervals import proportion
+from media import Encoder, Frame, MediaError, UsageError, probe
+from safety import Item, Stage, Track
+from safety.frame import OcrClassifier, examine_video
+from safety.prompt import EmbeddedPromptClassifier
+from safety.prompt.corpus import pairs
+
+HEIGHT, FRAMES, RATE, CRF = 360, 25, Fraction(25), 23
+THRESHOLD = 0.5
+LONGEST = 90  # characters: three lines of 24 pixels in 640
+FONTS = "/usr/share/fonts"
+STYLES = ("outlined", "boxed", "plain", "shaded")
+COLOURS = ("white", "yellow", "black", "#ff5050", "#50ffff", "#60ff60")
+SHOWN = {"one frame": 1, "half a second": 12}
+Pixels = NDArray[np.uint8]
+
+
+@dataclass
+class Tally:
+    """How many of how many, and what was missed or flagged, in words."""
+
+    hits: int = 0
+    of: int = 0
+    words: list[str] = field(default_factory=list)
+
+    def add(self, hit: bool, words: str) -> None:
+        """One more."""
+        self.hits += hit
+        self.of += 1
+        self.words.append(f"{'+' if hit else '-'} {words}")
+
+
+def footage(folder: Path) -> Iterator[tuple[str, list[Pixels]]]:
+    """Name and first second of every video under the folder, 360 lines high, sizes even."""
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".mp4", ".avi", ".gif", ".webm", ".mkv")):
+        try:
+            frames = [f.pixels for f in islice(probe(path).frames(), FRAMES) if isinstance(f, Frame)]
+        except MediaError:
+            continue
+        if len(frames) < 8:
+            continue
+        height, width = frames[0].shape[:2]
+        size = (max(2, round(width * HEIGHT / height / 2) * 2), HEIGHT)
+        frames = [np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8) for pixels in frames]
+        yield str(path.relative_to(folder)), (frames * FRAMES)[:FRAMES]
+
+
+def fonts() -> list[str]:
+    """Every TrueType font that the system has, and Pillow's own (the empty name)."""
+    return ["", *sorted(str(path) for path in Path(FONTS).rglob("*.ttf") if "Math" not in path.name)]
+
+
+def caption(text: str, size: tuple[int, int], lot: random.Random, shade: float) -> tuple[Image.Image, tuple[int, int]]:
+    """The text on a transparent layer, and where its upper left corner goes; shade: mean grey of the picture."""
+    height = lot.choice((24, 24, 24, 28, 32, 40))
+    name = lot.choice(fonts())
+    font = ImageFont.truetype(name, height) if name else ImageFont.load_default(height)
+    style, colour = lot.choice(STYLES), lot.choice(COLOURS)
+    if style in ("plain", "shaded"):
+        colour = "white" if shade < 128 else "black"  # what a person who wants to be read would choose
+    width = max(8, int(size[0] * 0.92 / max(1.0, font.getlength(text) / len(text))))
+    lines = "\n".join(textwrap.wrap(text, width))
+    draw = ImageDraw.Draw(Image.new("RGBA", (1, 1)))
+    edge = 2 if style == "outlined" else 0
+    left, top, right, bottom = draw.multiline_textbbox((0, 0), lines, font=font, stroke_width=edge)
+    layer = Image.new("RGBA", (int(right - left) + 12, int(bottom - top) + 12))
+    draw = ImageDraw.Draw(layer)
+    against = "white" if colour == "black" else "black"
+    if style == "boxed":
+        draw.rectangle((0, 0, *layer.size), fill=against)
+    if style == "shaded":
+        draw.multiline_text((8 - left, 8 - top), lines, font=font, fill=against, align="center")
+    draw.multiline_text(
+        (6 - left, 6 - top), lines, font=font, fill=colour, align="center", stroke_width=edge, stroke_fill=against
+    )
+    if lot.random() < 0.4:
+        layer = layer.rotate(lot.uniform(-10, 10), Image.Resampling.BICUBIC, expand=True)
+    room = (max(0, size[0] - layer.width), max(0, size[1] - layer.height))
+    if lot.random() < 0.5:  # a subtitle
+        return layer, (room[0] // 2, max(0, room[1] - 8))
+    return layer, (lot.randint(0, room[0]), lot.randint(0, room[1]))
+
+
+def overlaid(frames: Sequence[Pixels], text: str, shown: int, lot: random.Random) -> list[Pixels]:
+    """The frames with the text on `shown` of them in a row, somewhere."""
+    start = lot.randint(0, len(frames) - shown)
+    layer, at = caption(text, frames[0].shape[1::-1], lot, float(frames[start].mean()))
+    out = list(frames)
+    for index in range(start, start + shown):
+        picture = Image.fromarray(frames[index]).convert("RGBA")
+        picture.alpha_composite(layer.crop((0, 0, *picture.size)), at)
+        out[index] = np.array(picture.convert("RGB"))
+    return out
+
+
+def scanned(frames: Sequence[Pixels], ocr: OcrClassifier) -> tuple[float, str, float]:
+    """The largest value of any category with the words it rests on, and CPU seconds; frames are encoded first."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with Encoder(path, size=(frames[0].shape[1], frames[0].shape[0]), rate=RATE, crf=CRF) as encoder:
+            for pixels in frames:
+                encoder.write(pixels)
+        started = time.process_time()
+        seen = examine_video(probe(path), "00" * 32, Stage.FRAME, [ocr.session()], ocr.categories)
+        cost = time.process_time() - started
+    best, words = 0.0, ""
+    for track in seen.examination.scores:
+        if isinstance(track, Track) and track.maximum is not None and track.maximum > best:
+            frame = int(np.nanargmax(track.values))
+            best, words = track.maximum, f"{track.category}: {track.where[frame].text if frame in track.where else ''}"
+    return best, words, cost
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table."""
+    if not arguments:
+        raise UsageError("which folder holds footage? python -m benchmarks.scan text DIR [CLIPS]")
+    most = int(arguments[1]) if len(arguments) > 1 else 10**9
+    judge = EmbeddedPromptClassifier()
+    ocr = OcrClassifier([judge])
+    texts = [pair[1:] for pair in pairs() if max(map(len, pair[1:])) <= LONGEST]
+    tallies: dict[str, Tally] = {}
+    cost = seconds = 0.0
+    clips = [clip for folder in arguments[0].split(",") for clip in footage(Path(folder))]
+    random.Random(0).shuffle(clips)
+    for number, (name, frames) in enumerate(clips[:most]):
+        lot = random.Random(number)
+        violating, innocent = lot.choice(texts)
+        value, words, spent = scanned(frames, ocr)
+        cost, seconds = cost + spent, seconds + float(len(frames) / RATE)
+        tallies.setdefault("footage as it is, flagged", Tally()).add(value >= THRESHOLD, f"{name} {value:.2f} {words}")
+        for shown, count in SHOWN.items():
+            for kind, text in (("violating", violating), ("innocent", innocent)):
+                known = flagged(judge, text)
+                value, words, _ = scanned(overlaid(frames, text, count, lot), ocr)
+                what = f"{kind} text, {shown}" + ("" if known == (kind == "violating") else ", judged wrong as written")
+                tallies.setdefault(what, Tally()).add(value >= THRESHOLD, f"{name} {text!r} {value:.2f} {words}")
+        print(f"{number + 1} clips, {cost / seconds:.2f} CPU s a second", flush=True)
+    for what, tally in sorted(tallies.items()):
+        print(f"| {what} | {tally.hits} of {tally.of} | {proportion(tally.hits, tally.of)} |")
+    for what, tally in sorted(tallies.items()):
+        wrong = "-" if what.startswith("violating") else "+"
+        print("\n".join(f"    {what}: {words}" for words in tally.words if words.startswith(wrong)))
+
+
+def flagged(judge: EmbeddedPromptClassifier, text: str) -> bool:
+    """Whether the prompt classifier flags the text as it was written."""
+    scores = judge.score(Item.text(Stage.FRAME, "text", text), text)
+    counted = [s for s in scores if not s.category.startswith(("likeness/", "ip/"))]
+    return max((score.value or 0.0 for score in counted), default=0.0) >= THRESHOLD
