@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from media import Look
-from safety.frame.gate import PICTURE, TEXT, Bound
+from safety.frame.gate import LISTED, PICTURE, TEXT, Bound
 from safety.stages import FrameClassifier
 
 LIMIT_STREAMS = 16
@@ -51,10 +51,10 @@ def bound_of(classifier: FrameClassifier) -> Bound | None:
 
 
 def evidence_of(classifier: FrameClassifier) -> str:
-    """`evidence`: PICTURE (the default), or TEXT where it judges only the words in a picture."""
+    """`evidence`: PICTURE (the default), TEXT where it judges only the words in a picture, LISTED for known content."""
     kind = getattr(classifier, "evidence", PICTURE)
-    if kind not in (PICTURE, TEXT):
-        raise ValueError(f"{classifier.name}: evidence must be {PICTURE!r} or {TEXT!r}, not {kind!r:.80}")
+    if kind not in (PICTURE, TEXT, LISTED):
+        raise ValueError(f"{classifier.name}: evidence must be {PICTURE!r}, {TEXT!r} or {LISTED!r}, not {kind!r:.80}")
     return str(kind)
 
 
