@@ -1,7 +1,9 @@
 """The calibration file: from a model's logits to values that one threshold can serve, and where thresholds lie.
 
     {"format": "assay-calibration/1", "model": NAME, "weights_sha256": HEX,
+     "encoder_sha256": HEX, "encoder_categories": [CATEGORY, ...],    # where an encoder belongs to it
      "categories": {CATEGORY: {
+        "mix": {"encoder", "linear", "listed", "bias"},  # what is summed to the logit; without it, the linear model's
         "knots": [[logit, value], ...],          # a rising, piecewise linear map; flat outside its ends
         "review": POINT, "block": POINT}}}
     POINT = {"threshold", "logit", "fpr", "false_positives", "n", "interval": [lo, hi]}
@@ -38,12 +40,23 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
+class Mix:
+    """What the encoder's logit, the linear model's logit and the lexicon's signal weigh in the logit of a category."""
+
+    encoder: float = 0.0
+    linear: float = 1.0
+    listed: float = 0.0
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
 class CategoryCalibration:
-    """The map of one category: knots (logit, value), rising in both; and its two operating points."""
+    """The map of one category: knots (logit, value), rising in both; its two operating points; what is mixed."""
 
     knots: tuple[tuple[float, float], ...]
     review: OperatingPoint
     block: OperatingPoint
+    mix: Mix = Mix()
 
     def value(self, logit: float) -> float:
         """The calibrated value in [0, 1] of a logit."""
@@ -58,6 +71,8 @@ class Calibration:
     model: str
     weights_sha256: str
     categories: Mapping[str, CategoryCalibration]
+    encoder_sha256: str | None = None
+    encoder_categories: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, raw: bytes, origin: str) -> Calibration:
@@ -67,7 +82,11 @@ class Calibration:
             if document["format"] != FORMAT:
                 raise ValueError(f"format is {document['format']!r}, not {FORMAT!r}")
             categories = {name: _category(name, entry) for name, entry in document["categories"].items()}
-            return cls(document["model"], document["weights_sha256"], categories)
+            heads = tuple(document.get("encoder_categories", ()))
+            mixed = [name for name, entry in categories.items() if entry.mix.encoder and name not in heads]
+            if mixed:
+                raise ValueError(f"{', '.join(mixed)}: the encoder has no such category")
+            return cls(document["model"], document["weights_sha256"], categories, document.get("encoder_sha256"), heads)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelUnavailable(
                 f"{origin}: no calibration file ({error!r}); reinstall Assay or recalibrate"
@@ -79,7 +98,10 @@ def _category(name: str, entry: Mapping[str, object]) -> CategoryCalibration:
     rising = all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(knots))
     if len(knots) < 2 or not rising or not all(0.0 <= y <= 1.0 and np.isfinite(x) for x, y in knots):
         raise ValueError(f"{name}: the knots must rise, with values in [0, 1]")
-    return CategoryCalibration(knots, _point(entry["review"]), _point(entry["block"]))
+    mix = Mix(**{part: float(weight) for part, weight in entry.get("mix", {}).items()})  # type: ignore[attr-defined]
+    if not all(np.isfinite(weight) for weight in (mix.encoder, mix.linear, mix.listed, mix.bias)):
+        raise ValueError(f"{name}: the weights of the mix must be numbers")
+    return CategoryCalibration(knots, _point(entry["review"]), _point(entry["block"]), mix)
 
 
 def _point(entry: object) -> OperatingPoint:

@@ -1,4 +1,4 @@
-"""The embedded prompt classifier: gazetteer, lexicon, a linear model and the rule on minors, in one.
+"""The embedded prompt classifier: gazetteer, lexicon, the learned judges and the rule on minors, in one.
 
 Each category gets one score: the strongest of its judges over all views of the text. Where a language was not measured,
 a category that is learned is "could not look", unless a listed word was found: a find counts in any language.
@@ -23,10 +23,10 @@ from safety.prompt.calibration import BLOCK, Calibration
 from safety.prompt.gazetteer import Gazetteer, Named
 from safety.prompt.language import NO_WORDS, UNKNOWN, Language
 from safety.prompt.lexicon import Lexicon
-from safety.prompt.linear import LinearModel, features, windows
 from safety.prompt.minors import Cues
 from safety.prompt.phrases import Key
 from safety.prompt.reading import Reader, Reading, ReadView
+from safety.prompt.stack import LearnedJudge, Span
 from safety.score import Absence, Item, Score, Where
 
 LEARNED = ("violence/graphic", "sexual", "hate", "self-harm", "illicit", "deception")
@@ -39,13 +39,16 @@ _QUOTE_MAX = 200  # characters of the user's text that a score quotes
 
 @dataclass(frozen=True)
 class Finding:
-    """What one judge found: a value, the evidence in a key, and words for people."""
+    """What one judge found: a value, where the user's text says it, and the judge's name for people."""
 
     value: float
-    key: Key | None = None
-    start: int = 0
-    end: int = 0
+    span: Span | None = None
     by: str = ""
+
+    @classmethod
+    def at(cls, value: float, key: Key, start: int, end: int, by: str) -> Finding:
+        """A finding at characters [start, end) of a key."""
+        return cls(value, key.span(start, end) if end > start else None, by)
 
 
 _NOTHING = Finding(0.0)
@@ -74,12 +77,13 @@ class EmbeddedPromptClassifier:
         folder = weights or resources.files("safety.prompt") / "weights"
         calibration, common = _read(folder / "calibration.json"), _read(folder / "words.txt")
         self._calibration = Calibration.parse(calibration, "calibration.json")
-        self._model = LinearModel.load(folder / "linear.safetensors", self._calibration.weights_sha256)
+        self._judge = LearnedJudge.load(folder, self._calibration)
         lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer, own_names), Cues.load()
         self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()))
         parts = [
             calibration,
             self._calibration.weights_sha256.encode(),
+            (self._calibration.encoder_sha256 or "").encode(),
             common,
             lexicon.sha256.encode(),
             listed.sha256.encode(),
@@ -99,15 +103,21 @@ class EmbeddedPromptClassifier:
         for view in reading.views:
             for category, signal in view.signals.items():
                 hit = signal.strongest
-                _keep(learned, category, Finding(signal.value, view.key, hit.start, hit.end, "listed words"))
+                _keep(learned, category, Finding.at(signal.value, view.key, hit.start, hit.end, "listed words"))
             for name in view.names:
                 by = _named_by(name)
-                _keep(named, name.entry.group.category, Finding(name.value, view.key, name.hit.start, name.hit.end, by))
+                _keep(
+                    named, name.entry.group.category, Finding.at(name.value, view.key, name.hit.start, name.hit.end, by)
+                )
         certain = dict(learned)
         if reading.language.measured and reading.language.code != NO_WORDS:
             for view in _judged(reading):
-                for category, finding in self._judge(view).items():
-                    _keep(learned, category, finding)
+                permitted = _permitted(view)
+                for category, said in self._judge.judge(view, _SHOWN).items():
+                    if category in learned:
+                        _keep(learned, category, Finding(said.value, said.span, "learned model"))
+                    elif category not in permitted:
+                        _keep(named, category, Finding(said.value, said.span, "learned model: description or name"))
         minor = _minors(reading, certain["sexual"].value, learned["sexual"].value)
         source = f"{self.name}@{self.version}"
         scores = [self._learned(item, source, reading, c, learned[c], certain[c]) for c in LEARNED]
@@ -137,23 +147,6 @@ class EmbeddedPromptClassifier:
                     span = view.key.span(name.hit.start, name.hit.end)
                     found.append(Mention(group.category, group.kind, name.entry.name, span))
         return _apart(found)
-
-    def _judge(self, view: ReadView) -> dict[str, Finding]:
-        """The calibrated values of the linear model for one view, each from the window where it is largest."""
-        best: dict[str, Finding] = {}
-        masked = view.masked
-        for start, end in windows(masked):
-            piece = masked[start:end]
-            found = features(piece)
-            if not len(found.buckets):
-                continue
-            logits = self._model.logits(found)
-            for column, category in enumerate(self._model.categories):
-                value = self._calibration.categories[category].value(float(logits[column]))
-                if value > best.get(category, _NOTHING).value:
-                    first, last = self._model.strongest(found, column, piece) if value >= _SHOWN else (0, 0)
-                    best[category] = Finding(value, view.key, start + first, start + last, "learned model")
-        return best
 
     def _learned(
         self, item: Item, source: str, reading: Reading, category: str, finding: Finding, certain: Finding
@@ -192,6 +185,11 @@ def _judged(reading: Reading) -> Sequence[ReadView]:
     return reading.views[-1:] if len(reading.views) == 1 else (reading.views[0], reading.views[-1])
 
 
+def _permitted(view: ReadView) -> set[str]:
+    """Categories in which a listed name stands in a context that allows it: there the lists decide, not the model."""
+    return {name.entry.group.category for name in view.names if name.value <= names.ALLOWED_CONTEXT}
+
+
 def _keep(best: dict[str, Finding], category: str, finding: Finding) -> None:
     if finding.value > best[category].value:
         best[category] = finding
@@ -206,13 +204,15 @@ def _minors(reading: Reading, listed: float, learned: float) -> Finding:
     cue = minors.minor_cue(view.key, view.hits)
     level = minors.sexual_level(learned if learned >= BLOCK else listed, view.hits)
     value = minors.conjunction(level, cue.level, cue.adult_context)
-    return Finding(value, view.key, cue.start, cue.end, "sexual signal and a cue of a minor") if value else _NOTHING
+    if not value:
+        return _NOTHING
+    return Finding.at(value, view.key, cue.start, cue.end, "sexual signal and a cue of a minor")
 
 
 def _scored(item: Item, category: str, source: str, reading: Reading, finding: Finding) -> Score:
-    if finding.key is None or finding.value < _SHOWN or finding.end <= finding.start:
+    if finding.span is None or finding.value < _SHOWN:
         return Score(item, category, source, finding.value)
-    start, end = finding.key.span(finding.start, finding.end)
+    start, end = finding.span
     quote = reading.text[start : min(end, start + _QUOTE_MAX)].encode("utf-8", "replace").decode()
     note = finding.by + (f"; disguised: {', '.join(reading.tampering)}" if reading.tampering else "")
     return Score(item, category, source, finding.value, where=Where(span=(start, end), text=quote), note=note)

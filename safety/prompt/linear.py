@@ -1,7 +1,7 @@
 """A linear model over hashed words and character n-grams: numpy only, no hashing in Python loops.
 
 A text (in key form, see `phrases`) becomes a set of buckets: its words, pairs of words, pairs with one word between,
-and runs of 3 to 5 characters inside a word. The logit of a category is
+and runs of 3 to 5 characters inside a word (from CJK on also of 1 and 2). The logit of a category is
 W[buckets].sum() / sqrt(max(n, FLOOR)) + b.
 Masked characters (`_`: names, innocent phrases) take part in no feature, so the rest of the prompt is judged alone.
 """
@@ -29,6 +29,7 @@ FLOOR = 48
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
+_DENSE = np.uint64(0x2E80)  # where CJK begins
 _SPACE, _BREAK, _MASK = (np.uint64(ord(c)) for c in (" ", ";", MASK))
 
 
@@ -47,6 +48,8 @@ def features(text: str) -> Features:
     codes[codes == _BREAK] = _SPACE
     blank, masked = codes == _SPACE, codes == _MASK
     parts = [_runs(codes, blank, masked, length) for length in (3, 4, 5)] + _words(codes, blank | masked, masked)
+    if codes.max(initial=0) >= _DENSE:  # scripts whose words are one or two characters, written without spaces
+        parts += [_runs(codes, blank, masked | (codes < _DENSE), length) for length in (1, 2)]
     buckets = np.concatenate([part[0] for part in parts])
     starts = np.concatenate([part[1] for part in parts])
     ends = np.concatenate([part[2] for part in parts])
@@ -78,7 +81,7 @@ def _runs(codes: NDArray[np.uint64], blank: NDArray[np.bool_], masked: NDArray[n
         if 0 < offset < length - 1:
             usable &= ~blank[offset : offset + count]
     at = np.flatnonzero(usable)
-    return _bucket(hashes[at], length), at, at + length
+    return _bucket(hashes[at], length if length > 2 else 10 + length), at, at + length
 
 
 def _words(codes: NDArray[np.uint64], blank: NDArray[np.bool_], masked: NDArray[np.bool_]) -> list[_Part]:

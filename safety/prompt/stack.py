@@ -1,0 +1,113 @@
+"""The learned judges of a view in one: the linear model and the encoder, weighed with what the lexicon found.
+
+For every category the calibration file holds a mix: how much the encoder's logit, the linear model's and the lexicon's
+signal weigh. It was fitted on prompts of sources that none of them had seen. A category that only the encoder knows
+(descriptions of people and characters that no list names) has a mix without the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.abc import Traversable
+from pathlib import Path
+
+import numpy as np
+
+from safety.prompt.calibration import Calibration, Mix
+from safety.prompt.encoder import Encoder, Judged, encoded_text
+from safety.prompt.linear import Features, LinearModel, features, windows
+from safety.prompt.reading import ReadView
+
+SILENT = -8.0  # the logit of a judge that found nothing to judge
+
+Span = tuple[int, int]  # in the user's own code points
+
+
+@dataclass(frozen=True)
+class Said:
+    """A calibrated value, and where the text says it."""
+
+    value: float
+    span: Span | None
+
+
+@dataclass(frozen=True)
+class _Loudest:
+    """The linear model's logit of one category, from the window where it is largest."""
+
+    logit: float
+    at: int
+    text: str
+    found: Features
+
+
+class LearnedJudge:
+    """Judges one view at a time; deterministic, and safe to share between threads."""
+
+    def __init__(self, calibration: Calibration, linear: LinearModel, encoder: Encoder | None) -> None:
+        self.calibration, self._linear, self._encoder = calibration, linear, encoder
+        self._columns = {category: column for column, category in enumerate(linear.categories)}
+        self._heads = {category: column for column, category in enumerate(calibration.encoder_categories)}
+
+    @classmethod
+    def load(cls, folder: Traversable | Path, calibration: Calibration) -> LearnedJudge:
+        """The models that a calibration file was made for; raises ModelUnavailable where one is missing or another."""
+        linear = LinearModel.load(folder / "linear.safetensors", calibration.weights_sha256)
+        sha256 = calibration.encoder_sha256
+        return cls(calibration, linear, Encoder.load(folder, sha256) if sha256 else None)
+
+    def judge(self, view: ReadView, shown: float) -> dict[str, Said]:
+        """The value of every category for a view; from `shown` on with the place in the user's text."""
+        linear = self._loudest(view.masked)
+        encoded = self._encoder.judge(encoded_text(view.key.view)) if self._encoder else None
+        if encoded is None and not linear:
+            return {}
+        out = {}
+        for category, entry in self.calibration.categories.items():
+            logit = self._mixed(category, entry.mix, view, linear, encoded)
+            value = entry.value(logit)
+            out[category] = Said(value, self._span(category, view, linear, encoded) if value >= shown else None)
+        return out
+
+    def _mixed(
+        self, category: str, mix: Mix, view: ReadView, linear: Mapping[str, _Loudest], encoded: Judged | None
+    ) -> float:
+        signal = view.signals.get(category)
+        total = mix.bias + mix.listed * (signal.value if signal else 0.0)
+        if mix.linear:
+            total += mix.linear * (linear[category].logit if category in linear else SILENT)
+        if mix.encoder:
+            total += mix.encoder * (float(encoded.logits[self._heads[category]]) if encoded else SILENT)
+        return total
+
+    def _loudest(self, masked: str) -> dict[str, _Loudest]:
+        """What the linear model says of each category, from the loudest window; nothing where nothing is left."""
+        best: dict[str, _Loudest] = {}
+        for start, end in windows(masked):
+            found = features(masked[start:end])
+            if len(found.buckets):
+                logits = self._linear.logits(found)
+                for category, column in self._columns.items():
+                    if category not in best or logits[column] > best[category].logit:
+                        best[category] = _Loudest(float(logits[column]), start, masked[start:end], found)
+        return best
+
+    def _span(
+        self, category: str, view: ReadView, linear: Mapping[str, _Loudest], encoded: Judged | None
+    ) -> Span | None:
+        """Where the evidence stands: as the encoder sees it, else as the linear model does."""
+        if encoded is not None and category in self._heads:
+            start, end = encoded.spans[self._heads[category]]
+            return view.key.view.span(start, end) if end > start else None
+        if category not in linear:
+            return None
+        loudest = linear[category]
+        first, last = self._linear.strongest(loudest.found, self._columns[category], loudest.text)
+        return view.key.span(loudest.at + first, loudest.at + last) if last > first else None
+
+
+def mixed(mix: Mix, encoder: np.ndarray, linear: np.ndarray, listed: np.ndarray) -> np.ndarray:
+    """The mix over arrays of logits and signals, as calibration and benchmarks compute it."""
+    total: np.ndarray = mix.bias + mix.encoder * encoder + mix.linear * linear + mix.listed * listed
+    return total
