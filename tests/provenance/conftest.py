@@ -260,10 +260,11 @@ class Authority:
         days: float = 30,
         ca: bool = False,
         signing: bool = True,
+        name: str = "leaf",
     ) -> tuple[bytes, bytes]:
         """Chain (leaf alone) and key, both PEM."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        certificate = _certificate("leaf", self, key.public_key(), start, days, ca=ca, signing=signing, ekus=ekus)
+        certificate = _certificate(name, self, key.public_key(), start, days, ca=ca, signing=signing, ekus=ekus)
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
