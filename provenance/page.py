@@ -23,6 +23,7 @@ MEANING = {
     State.UNREADABLE: "could not be looked at",
     State.REMOTE: "its Content Credentials are on the network, which was not asked",
 }
+_NOBODY_VOUCHES = " (by its own word: this reader knows nobody who vouches for it)"
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
 article{border:1px solid #bbb;border-left:.5rem solid #888;padding:.5rem 1rem;margin:1rem 0;overflow-wrap:anywhere}
@@ -49,11 +50,12 @@ here means that a picture is real.</p>
 
 
 def _article(found: Credentials) -> str:
+    vouched = found.claim_state is State.TRUSTED
     facts: list[tuple[str, str]] = [("State", _text(f"{found.state}: {MEANING[found.state]}"))]
     if found.codes:
         facts.append(("Codes", _text(", ".join(found.codes))))
     if found.signer:
-        facts.append(("Signed by", _signer(found.signer)))
+        facts.append(("Signed by", _signer(found.signer) + ("" if vouched else _text(_NOBODY_VOUCHES))))
     if found.timestamp:
         counted = "" if found.timestamp_trusted else " (by an authority this reader does not know)"
         facts.append(("Time-stamp", _text(found.timestamp + counted)))
@@ -63,7 +65,7 @@ def _article(found: Credentials) -> str:
     if found.digital_source_types:
         facts.append(("Kinds of source", _text(", ".join(t.rpartition("/")[2] for t in found.digital_source_types))))
     if found.decision:
-        facts.append(("Moderation", _list(_decision(found.decision))))
+        facts.append(("Moderation" + ("" if vouched else _NOBODY_VOUCHES), _list(_decision(found.decision))))
     if found.ingredients:
         facts.append(("Made from", _tree(found.ingredients, [_MOST_NODES])))
     if found.trailing_boxes:

@@ -100,7 +100,7 @@ def main(sizes: list[int]) -> None:
             source = video(Path(scratch) / "source.mp4", megabytes)
             command = [sys.executable, "-m", "benchmarks.provenance", "--one"]
             runs: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-            for _ in range(REPEATS):  # interleaved, so that a busy minute of the machine falls on every way alike
+            for _ in range(REPEATS):  # interleaved: a busy minute falls on every way alike
                 for way in WAYS:
                     runs[way].append(json.loads(subprocess.check_output([*command, way, str(source), scratch])))
             for way, found in runs.items():

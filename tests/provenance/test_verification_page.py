@@ -75,6 +75,13 @@ def test_a_real_page_says_what_was_found(signed: Path, video: Path, trust: Trust
         assert words in text
 
 
+def test_a_strangers_name_is_not_shown_as_if_it_were_known(signed: Path, trust: Trust) -> None:
+    """Of a file that is not trusted the page says that signer and moderation are its own word; of a trusted one not."""
+    words = "nobody who vouches"
+    assert words not in verification_page([read(signed, trust)])
+    assert verification_page([read(signed, Trust())]).count(words) == 2
+
+
 def test_a_huge_tree_is_cut() -> None:
     """A tree of thousands of ingredients does not make a page of thousands of lines."""
     leaf = Ingredient("x", "parentOf", None, None, State.VALID, (), None, ())
