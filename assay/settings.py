@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     guards: tuple[Guard, ...] = ()  # asked in this order, each where those before it are uncertain
     nudenet: Literal["auto", "on", "off"] = "auto"  # auto: used where the [nudenet] extra is installed
     openclip: OpenClip | None = None
+    banks: tuple[str, ...] | None = None  # names of the banks that are on; None: every bank under home/banks
     certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing
     private_key: Path | None = None
     signing_algorithm: str = "es256"

@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": ("verify", "Read the Content Credentials of files."),
     "detect": ("detect", "Say whether files prove to be synthetic (by their manifest; no pixel is judged yet)."),
     "sign": ("sign", "Scan an existing video and sign a copy that passed."),
+    "bank": ("bank", "Keep lists of known content that scans look for."),
     "review": ("review", "Decide about prompts and outputs that are held for a person."),
     "policy": ("policy", "Lint and test policies."),
     "keys": ("keys", "Make and show signing keys."),
