@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 
 # Letters by category, yet drawn as nothing.
 _BLANK_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u034f\u2800")
+# Arabic letters that are written one for the other, and the stroke that only stretches a word.
+_ARABIC = str.maketrans({"ٱ": "ا", "ى": "ي", "ة": "ه", "ـ": ""})
 _SMALL_CAPITALS = dict(zip("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdefghijklmnopqrstuvwyz", strict=True))
 # Negative circled, squared and negative squared capitals, and regional indicators: 26 in a row each.
 _LETTER_ROWS = (0x1F150, 0x1F170, 0x1F130, 0x1F1E6)
@@ -58,16 +60,19 @@ def is_mark(char: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def plain(cluster: str) -> str:
-    """A character and its marks in NFKC and folded case, without invisible characters or Latin accents."""
+    """A character and its marks in NFKC and folded case, without invisible characters, accents or Arabic vowel signs."""
     if cluster.isspace():
         return " "
     visible = "".join(c for c in cluster if not is_invisible(c))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
     if folded.isascii() or not folded:
         return folded if folded.isprintable() else " "
-    # Accents fall off Latin, Greek and Cyrillic letters only: elsewhere marks are vowels.
+    # Marks fall off letters of four scripts, where texts do without them: in others they are vowels.
     base = unicodedata.normalize("NFD", folded)
-    if unicodedata.name(base[0], "").startswith(("LATIN", "GREEK", "CYRILLIC")) and folded not in ("й", "ї"):
+    script = unicodedata.name(base[0], "").partition(" ")[0]
+    if script == "ARABIC":
+        return "".join(c for c in base if not is_mark(c)).translate(_ARABIC)
+    if script in ("LATIN", "GREEK", "CYRILLIC") and folded not in ("й", "ї"):
         return "".join(c for c in base if not is_mark(c))
     return " " if folded.isspace() else folded
 
