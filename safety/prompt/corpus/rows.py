@@ -57,7 +57,7 @@ FOLDS = (
     ("aart", "davidson", "t2icompbench", "fetv", "vbench_zh"),
     ("toxigen_seeds", "i2p", "partiprompts", "vbench2", "vbench2_long", "name_templates"),
 )
-FORMS = ("sequences", "wrappers")  # files that hold no plain innocent lines
+FORMS = ("sequences", "wrappers", "negative")  # no plain innocent lines: "nude, gore" is innocent as a negative prompt only
 _BRAND_SCENE = re.compile(r"\b(logo|sign|storefront|billboard|brand|branded|label|packaging)\b")
 
 
