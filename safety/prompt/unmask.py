@@ -45,7 +45,7 @@ def unmasked(text: str, vocabulary: Vocabulary) -> Step:
             if word:
                 edits.append((at + offset, at + offset + len(part), word))
                 found.append(kind)
-    return _apply(text, edits, found)
+    return edited(text, edits, found)
 
 
 def _parts(core: str) -> list[tuple[str, int]]:
@@ -96,13 +96,13 @@ def joined(text: str, vocabulary: Vocabulary) -> Step:
     edits: list[tuple[int, int, str]] = []
     for match in _SPACED.finditer(text):
         edits += _spaced(match.group(), match.start(), vocabulary)
-    return _apply(text, edits, ["spaced"] * len(edits))
+    return edited(text, edits, ["spaced"] * len(edits))
 
 
 def mended(text: str, vocabulary: Vocabulary) -> Step:
     """Joins two or three neighbouring parts into a listed word, unless each part is a word of its own."""
     edits = _split(text, vocabulary)
-    return _apply(text, edits, ["spaced"] * len(edits))
+    return edited(text, edits, ["spaced"] * len(edits))
 
 
 def _spaced(run: str, at: int, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
@@ -184,7 +184,8 @@ def _split(text: str, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
     return edits
 
 
-def _apply(text: str, edits: list[tuple[int, int, str]], found: list[str]) -> Step:
+def edited(text: str, edits: list[tuple[int, int, str]], found: list[str]) -> Step:
+    """The step that puts words in the place of stretches (start, end), which are in order and do not overlap."""
     if not edits:
         return text, [], []
     out, pieces, at = [], [], 0

@@ -3,6 +3,9 @@
     raw       the text, case folded, every space a space
     plain     NFKC, invisible characters removed, Latin accents removed
     latin     characters drawn like ASCII letters folded to them, in words that mix scripts or fold as a whole
+    decoded   base64 decoded, only where words come out
+    turned    rot13 and text written backwards turned round, only where words come out
+    spelled   emoji as words
     unmasked  leetspeak and masked letters folded, only where a lexicon has the word
     joined    spaced and dotted letters joined, only where a lexicon has the word
     mended    words split in two or three joined, only where a lexicon has the word
@@ -17,7 +20,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from safety.prompt import folds, unmask
+from safety.prompt import decoding, folds, unmask
 from safety.prompt.words import Vocabulary
 
 _MARKS_MAX = 8  # marks on one character; reordering marks costs their square, and no script stacks more
@@ -42,7 +45,7 @@ class Views:
     """The views of one text that differ from each other, in order, and what had to be undone to make them."""
 
     all: tuple[View, ...]
-    tampering: tuple[str, ...]  # of: zero-width, bidi, marks, homoglyph, leet, spaced, repeated
+    tampering: tuple[str, ...]  # of: zero-width, bidi, marks, homoglyph, leet, spaced, repeated, encoded
 
     @property
     def plain(self) -> View:
@@ -63,7 +66,15 @@ def canonical_views(text: str, vocabulary: Vocabulary) -> Views:
         plain, latin, found = _fold(text)
         views += [plain, latin]
         tampering += found
-    for step in (unmask.unmasked, unmask.joined, unmask.mended):
+    text_now, pieces, found = decoding.decoded(text, vocabulary)
+    if pieces:
+        tampering += found
+        views.append(
+            _rebuilt(
+                folded, "decoded", text_now.lower() if len(text_now.lower()) == len(text_now) else text_now, pieces
+            )
+        )
+    for step in (decoding.turned, decoding.spelled, unmask.unmasked, unmask.joined, unmask.mended):
         text_now, pieces, found = step(views[-1].text, vocabulary)
         tampering += found
         if pieces:
