@@ -57,7 +57,8 @@ FOLDS = (
     ("aart", "davidson", "t2icompbench", "fetv", "vbench_zh"),
     ("toxigen_seeds", "i2p", "partiprompts", "vbench2", "vbench2_long", "name_templates"),
 )
-FORMS = ("sequences", "wrappers", "negative")  # no plain innocent lines: "nude, gore" is innocent as a negative prompt only
+# No plain innocent lines: "nude, gore" is innocent as a negative prompt only.
+FORMS = ("sequences", "wrappers", "negative")
 _BRAND_SCENE = re.compile(r"\b(logo|sign|storefront|billboard|brand|branded|label|packaging)\b")
 
 
