@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     trust_anchors: tuple[Path, ...] = ()  # PEM files trusted on reading besides our own root
     tsa_anchors: tuple[Path, ...] = ()  # PEM files of the authorities whose time-stamps count
     review_expiry_hours: PositiveFloat = 72.0
+    quarantine_key: Path | None = None  # the file (0600) that opens the quarantine; None: home/quarantine.key
     deadlines: Deadlines = Deadlines()
 
     @classmethod
@@ -111,6 +112,11 @@ class Settings(BaseSettings):
     def private(self) -> Path:
         """Folder of files that nobody has allowed yet (0700)."""
         return self.home / "private"
+
+    @property
+    def quarantine(self) -> Path:
+        """Folder of sealed evidence (0700)."""
+        return self.home / "quarantine"
 
     @property
     def held(self) -> Path:
