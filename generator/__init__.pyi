@@ -6,7 +6,14 @@ from .errors import (
     GeneratorUnavailable as GeneratorUnavailable,
     InvalidRequest as InvalidRequest,
 )
-from .request import Conditioning as Conditioning, GenerationRequest as GenerationRequest, Mode as Mode
+from .footage import Footage as Footage
+from .recaption import GrammarRecaptioner as GrammarRecaptioner, Recaptioner as Recaptioner
+from .request import (
+    Conditioning as Conditioning,
+    FrameSource as FrameSource,
+    GenerationRequest as GenerationRequest,
+    Mode as Mode,
+)
 from .stream import (
     Completed as Completed,
     Event as Event,

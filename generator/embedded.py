@@ -7,8 +7,9 @@ install. What it draws comes from its network alone; the vocabulary that steers 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
+from functools import partial
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,17 +17,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from generator import text
-from generator.errors import GeneratorUnavailable, InvalidRequest
+from generator.errors import GeneratorUnavailable
 from generator.geometry import (
     NATIVE_FPS,
-    NATIVE_FRAMES,
     Geometry,
     Given,
     conditioning_notes,
     place,
     resolve,
+    settle,
+    standing,
 )
-from generator.request import GenerationRequest
+from generator.request import GenerationRequest, Pixels
 from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, Preview, Progress, drive
 from generator.weights_file import FOLDER, read_weights
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from generator.sampler import Clip, Sampler
 
 CHUNK: Final = 8  # frames handed over at a time: 50 MB at 1920x1080
+PATCH_FRAMES: Final = 4  # of generator.codec, which needs torch to be imported
 INSTALL: Final = "the embedded generator needs PyTorch: pip install 'assay-video[generate]'"
 
 
@@ -65,22 +68,16 @@ class EmbeddedGenerator:
     def generate(
         self, request: GenerationRequest, *, hook: Hook | None = None, cancel: threading.Event | None = None
     ) -> Iterator[Event]:
-        """See `VideoGenerator.generate`. Raises InvalidRequest for a strength below 1, which it was not trained for."""
-        for one in request.conditioning:
-            if one.strength != 1:
-                raise InvalidRequest(
-                    f"conditioning.strength: {one.strength:g}; the embedded back-end keeps given frames as they are: "
-                    "give 1, or leave them out"
-                )
+        """See `VideoGenerator.generate`."""
         return drive(self._events(request), hook, cancel)
 
     def _events(self, request: GenerationRequest) -> Generator[Event, None, None]:
         geometry = resolve(request)
         given = place(request, geometry)
-        for step, decode in enumerate(self._load().steps(request, given), 1):
+        for step, decode in enumerate(self._load().steps(request, geometry, given), 1):
             yield Progress(step, request.steps)
-            yield Preview(step, request.steps, Fraction(NATIVE_FPS), lambda decode=decode: _bytes(decode()))  # type: ignore[misc]
-        yield from _finished(decode(), geometry, given)
+            yield Preview(step, request.steps, Fraction(NATIVE_FPS), partial(_preview, decode, given))
+        yield from _finished(_whole(decode(), given), request, geometry)
         yield Completed(self._record(request, geometry))
 
     def _load(self) -> Sampler:
@@ -92,9 +89,9 @@ class EmbeddedGenerator:
             return self._sampler
 
     def _record(self, request: GenerationRequest, geometry: Geometry) -> GenerationRecord:
-        ignored = text.ignored(request.prompt)
+        ignored = tuple(dict.fromkeys(word for prompt in request.prompts for word in text.ignored(prompt)))
         notes = [*geometry.notes(request), *conditioning_notes(request, geometry)]
-        if not text.encode([request.prompt])[0, 1:].any():
+        if not text.encode(request.prompts)[:, 1:].any():
             notes.append("no word of the prompt is in the vocabulary: the clip follows the seed alone")
         if unknown := text.ignored(request.negative_prompt or ""):
             notes.append(f"words of the negative prompt without influence: {', '.join(unknown)}")
@@ -115,7 +112,7 @@ class EmbeddedGenerator:
             seconds=float(request.frames / request.fps),
             fps=request.fps,
             frames=request.frames,
-            native_frames=NATIVE_FRAMES,
+            native_frames=geometry.native_frames,
             notes=tuple(notes),
             words_ignored=ignored,
             libraries={
@@ -124,14 +121,23 @@ class EmbeddedGenerator:
         )
 
 
-def _finished(clip: Clip, geometry: Geometry, given: Given) -> Iterator[Frames]:
+def _whole(clip: Clip, given: Given) -> Clip:
+    """A decoded clip (N, h, w, 3) with the frames that stand, and without the steps between patches."""
+    stood = np.where(given.known[:, None, None, None], given.native.astype(np.float32), clip)  # (N, h, w, 3)
+    return settle(stood, given.known, PATCH_FRAMES)
+
+
+def _finished(clip: Clip, request: GenerationRequest, geometry: Geometry) -> Iterator[Frames]:
     """The output frames, a chunk at a time; a given frame stands where it was given."""
-    clip = np.where(given.known[:, None, None, None], given.native.astype(np.float32), clip)  # (16, h, w, 3)
     for start in range(0, geometry.frames, CHUNK):
         indices = range(start, min(start + CHUNK, geometry.frames))
-        pictures = [given.whole[i] if i in given.whole else geometry.enlarge(clip, i) for i in indices]
-        yield Frames(np.stack(pictures), start)
+        stood = {i: standing(request, i) for i in indices}
+        yield Frames(np.stack([geometry.enlarge(clip, i) if p is None else p for i, p in stood.items()]), start)
 
 
-def _bytes(clip: Clip) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _preview(decode: Callable[[], Clip], given: Given) -> Pixels:
+    return _bytes(_whole(decode(), given))
+
+
+def _bytes(clip: Clip) -> Pixels:
     return np.rint(clip).astype(np.uint8)

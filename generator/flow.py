@@ -6,7 +6,7 @@ set; noise and velocity do not) and is weighted as if it predicted the velocity 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -66,19 +66,54 @@ def times(steps: int) -> list[float]:
     return [SHIFT * u / (1 + (SHIFT - 1) * u) for u in even]
 
 
-def walk(net: nn.Module, noise: Tensor, clue: Clue, steps: int, guidance: float) -> Generator[Tensor, None, None]:
-    """Euler's steps with classifier-free guidance; yields the clean latents (1, t, h, w, K) believed in after each.
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """Latents (1, T, h, w, K) that hold the clip at latent frames while the time is above `until` (T,); 1: never."""
 
-    `clue.tokens` holds two rows: the prompt and what to steer away from (the empty text, or the negative prompt). The
-    last one yielded is the clip.
+    latents: Tensor
+    until: Tensor
+
+
+def walk(
+    net: nn.Module, noise: Tensor, clues: Sequence[Clue], starts: Sequence[int], pull: Pull, *, steps: int,
+    guidance: float,
+) -> Generator[Tensor, None, None]:  # fmt: skip
+    """Euler's steps with classifier-free guidance; yields the clean latents (1, T, h, w, K) believed in after each.
+
+    The network sees t latent frames at a time, so a longer clip is walked in windows that overlap: clue i is for the
+    window from latent frame starts[i] on, and where windows overlap, what they believe is averaged at every step
+    (MultiDiffusion, 2023), so no window has a border to jump at. Each clue's `tokens` holds two rows: the prompt and
+    what to steer away from. The last one yielded is the clip.
     """
-    at = times(steps)
-    two = Clue(clue.visible.expand(2, -1, -1, -1, -1), clue.mask.expand(2, -1, -1, -1, -1), clue.tokens)
-    noisy = noise  # (1, t, h, w, K)
-    for now, then in pairwise(at):
-        time = torch.full((2,), now)
-        with torch.no_grad():
-            toward, away = net(noisy.expand(2, -1, -1, -1, -1), two.visible, two.mask, time, two.tokens).chunk(2)
-        clean = away + guidance * (toward - away)  # (1, t, h, w, K)
+    noisy = noise  # (1, T, h, w, K)
+    for now, then in pairwise(times(steps)):
+        held = (pull.until < now)[:, None, None, None]  # (T, 1, 1, 1)
+        noisy = torch.where(held, (1 - now) * pull.latents + now * noise, noisy)
+        clean = _believed(net, noisy, clues, starts, (now, guidance))
         yield clean
         noisy = clean + (then / now) * (noisy - clean)
+
+
+def _believed(
+    net: nn.Module, noisy: Tensor, clues: Sequence[Clue], starts: Sequence[int], at: tuple[float, float]
+) -> Tensor:
+    """What all windows together believe the clean clip to be, (1, T, h, w, K); at: time and guidance."""
+    time, guidance = torch.full((2,), at[0]), at[1]
+    total = torch.zeros_like(noisy)
+    weight = torch.zeros(noisy.shape[1])
+    for start, clue in zip(starts, clues, strict=True):
+        t = clue.visible.shape[1]
+        seen = noisy[:, start : start + t].expand(2, -1, -1, -1, -1)
+        two = (clue.visible.expand(2, -1, -1, -1, -1), clue.mask.expand(2, -1, -1, -1, -1))
+        with torch.no_grad():
+            toward, away = net(seen, *two, time, clue.tokens).chunk(2)
+        trust = _trust(t)  # (t,)
+        total[:, start : start + t] += (away + guidance * (toward - away)) * trust[:, None, None, None]
+        weight[start : start + t] += trust
+    return total / weight[:, None, None, None]
+
+
+def _trust(t: int) -> Tensor:
+    """How much a window counts at each of its t latent frames: most in its middle, never nothing."""
+    place = torch.arange(t) + 0.5
+    return torch.minimum(place, t - place)

@@ -14,34 +14,41 @@ from numpy.typing import NDArray
 
 from generator.request import GenerationRequest, Pixels
 
-NATIVE_FRAMES: Final = 16
+WINDOW: Final = 16  # frames that the network sees at once
+STRIDE: Final = 8  # frames from one window to the next: each moment but the first and last lies in two
 NATIVE_FPS: Final = 8
-NATIVE_S: Final = NATIVE_FRAMES / NATIVE_FPS
+WINDOW_S: Final = WINDOW / NATIVE_FPS
 # Width, height; all near one number of tokens. Landscape, portrait, square.
+MOST_SPREAD: Final = 0.3  # of a jump, to each side: more would show two pictures in one
 BUCKETS: Final = ((64, 40), (40, 64), (48, 48))
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How one request is laid out on the model's grid of 16 frames in one of three shapes."""
+    """How one request is laid out on the model's grid: one of three shapes, and 16 frames or 8 more, and 8 more ..."""
 
     size: tuple[int, int]  # width, height asked for
     native: tuple[int, int]  # width, height made
     frames: int
     fps: Fraction
-    stretch: float  # how much slower than trained the clip is played; 1 where it is not
+    native_frames: int  # N: WINDOW + k STRIDE
 
     @property
     def upscale(self) -> float:
         """The factor from native to the asked size, so that the native picture covers it."""
         return max(self.size[0] / self.native[0], self.size[1] / self.native[1])
 
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The first native frame of each window of 16."""
+        return tuple(range(0, self.native_frames - WINDOW + 1, STRIDE))
+
     def position(self, index: int) -> float:
-        """Where output frame `index` lies among the native frames, from 0 to 15."""
-        return min(float(index / self.fps) * NATIVE_FPS / self.stretch, NATIVE_FRAMES - 1.0)
+        """Where output frame `index` lies among the native frames, from 0 to N - 1."""
+        return min(float(index / self.fps) * NATIVE_FPS, self.native_frames - 1.0)
 
     def enlarge(self, clip: NDArray[np.float32], index: int) -> Pixels:
-        """Output frame `index` from a native clip (16, h, w, 3) in [0, 255]: blended in time, enlarged, cropped."""
+        """Output frame `index` from a native clip (N, h, w, 3) in [0, 255]: blended in time, enlarged, cropped."""
         at = self.position(index)
         early, late = math.floor(at), math.ceil(at)
         blend = clip[early] * (1 - (at - early)) + clip[late] * (at - early)  # (h, w, 3)
@@ -60,22 +67,40 @@ class Geometry:
         wide, high = round(w * self.upscale), round(h * self.upscale)
         if (wide, high) != (W, H):
             yield f"enlarged to {wide}x{high} and cropped around the middle to {W}x{H}"
-        if self.stretch != 1:
-            yield f"the model makes {NATIVE_S:g} s: played {self.stretch:.4g} times slower to last {seconds:g} s"
-        elif seconds < NATIVE_S:
-            yield f"the model makes {NATIVE_S:g} s: cut after {seconds:g} s"
-        if self.stretch != 1 or self.fps != NATIVE_FPS:
-            yield f"{self.frames} frames at {self.fps} fps were blended from {NATIVE_FRAMES} frames"
+        if len(self.windows) > 1:
+            overlap = (WINDOW - STRIDE) / NATIVE_FPS
+            yield f"made in {len(self.windows)} windows of {WINDOW_S:g} s that overlap by {overlap:g} s"
+        if seconds < self.native_frames / NATIVE_FPS:
+            yield f"the model makes {self.native_frames / NATIVE_FPS:g} s: cut after {seconds:g} s"
+        if self.fps != NATIVE_FPS:
+            yield f"{self.frames} frames at {self.fps} fps were blended from {self.native_frames} frames"
+
+
+def settle(clip: NDArray[np.float32], known: NDArray[np.bool_], patch: int) -> NDArray[np.float32]:
+    """The clip (N, h, w, 3) with its jumps between patches of `patch` frames spread over the frames beside them.
+
+    A patch is predicted as a whole, so motion is smooth inside it and steps at its ends. As a deblocking filter does in
+    a video codec, each end is moved towards the other by what the step exceeds the steps around it. Known frames stay.
+    """
+    out = clip.copy()
+    for first in range(patch, len(clip), patch):
+        jump = clip[first] - clip[first - 1]  # (h, w, 3)
+        around = np.abs(clip[first - 1] - clip[first - 2]).mean() + np.abs(clip[first + 1] - clip[first]).mean()
+        excess = 1.0 - 0.5 * around / max(float(np.abs(jump).mean()), 1e-6)
+        share = min(max(0.5 * excess, 0.0), MOST_SPREAD)
+        for frame, sign in ((first - 1, 1.0), (first, -1.0)):
+            if not known[frame]:
+                out[frame] += sign * share * jump
+    return out
 
 
 def resolve(request: GenerationRequest) -> Geometry:
-    """The layout of a request: the bucket of the nearest ratio; longer clips are stretched, shorter ones cut."""
+    """The layout of a request: the bucket of the nearest ratio, and as many windows as the length needs."""
     ratio = math.log(request.size[0] / request.size[1])
     native = min(BUCKETS, key=lambda bucket: abs(math.log(bucket[0] / bucket[1]) - ratio))
-    stretch = 1.0
-    if request.frames / request.fps > NATIVE_S:  # the last output frame is the last native one
-        stretch = float((request.frames - 1) / request.fps) * NATIVE_FPS / (NATIVE_FRAMES - 1)
-    return Geometry(request.size, native, request.frames, request.fps, stretch)
+    last = math.ceil((request.frames - 1) / request.fps * NATIVE_FPS)  # the native frame at or after the last one
+    more = max(0, math.ceil((last + 1 - WINDOW) / STRIDE))
+    return Geometry(request.size, native, request.frames, request.fps, WINDOW + more * STRIDE)
 
 
 def cover(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -91,28 +116,39 @@ def cover(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """The given frames: on the native grid for the model, and at the asked size for the output."""
+    """The given frames on the native grid: those that stand, and those that only pull."""
 
-    native: Pixels  # (16, h, w, 3), zeros where nothing is given
-    known: NDArray[np.bool_]  # (16,)
-    whole: dict[int, Pixels]  # output index -> (H, W, 3)
+    native: Pixels  # (N, h, w, 3), zeros where nothing is given
+    known: NDArray[np.bool_]  # (N,), frames that stand as they are
+    pull: NDArray[np.float64]  # (N,), strength below 1 of frames that only pull; 0 where nothing does
 
 
 def place(request: GenerationRequest, geometry: Geometry) -> Given:
-    """Lays the given frames out. Frames after the video's end are left out (`conditioning_notes` says so)."""
+    """Lays the given frames out. Frames after the video's end are left out (`conditioning_notes` says so).
+
+    Of several output frames at one native frame the nearest counts; where frames overlap, the last given.
+    """
     w, h = geometry.native
-    native, known = np.zeros((NATIVE_FRAMES, h, w, 3), np.uint8), np.zeros(NATIVE_FRAMES, bool)
-    whole: dict[int, Pixels] = {}
+    N = geometry.native_frames
+    native, known, pull = np.zeros((N, h, w, 3), np.uint8), np.zeros(N, bool), np.zeros(N)
     for one in request.conditioning:
+        nearest: dict[int, tuple[float, int]] = {}
         for index in range(one.frame_index, min(one.stop, request.frames)):
-            whole[index] = _fitted(one.frames[index - one.frame_index], request.size)
-    nearness = np.full(NATIVE_FRAMES, np.inf)  # of the given frame that a native one was taken from
-    for index, picture in whole.items():
-        at = geometry.position(index)
-        slot = round(at)
-        if abs(at - slot) < nearness[slot]:
-            native[slot], known[slot], nearness[slot] = _fitted(picture, geometry.native), True, abs(at - slot)
-    return Given(native, known, whole)
+            at = geometry.position(index)
+            slot = round(at)
+            nearest[slot] = min(nearest.get(slot, (math.inf, 0)), (abs(at - slot), index))
+        for slot, (_, index) in sorted(nearest.items()):
+            native[slot] = fitted(one.frames[index - one.frame_index], geometry.native)
+            known[slot], pull[slot] = one.strength == 1, 0.0 if one.strength == 1 else one.strength
+    return Given(native, known, pull)
+
+
+def standing(request: GenerationRequest, index: int) -> Pixels | None:
+    """The given frame that stands at an output index, at the asked size; None where the model's own does."""
+    for one in reversed(request.conditioning):
+        if one.strength == 1 and one.frame_index <= index < one.stop:
+            return fitted(one.frames[index - one.frame_index], request.size)
+    return None
 
 
 def conditioning_notes(request: GenerationRequest, geometry: Geometry) -> Iterator[str]:
@@ -123,10 +159,15 @@ def conditioning_notes(request: GenerationRequest, geometry: Geometry) -> Iterat
         height, width = one.frames.shape[1:3]
         if (width, height) != request.size:
             yield f"given frames {number}: {width}x{height} scaled and cropped to {request.size[0]}x{request.size[1]}"
-    if request.conditioning:
-        w, h = geometry.native
+    w, h = geometry.native
+    if any(one.strength == 1 for one in request.conditioning):
         yield f"given frames stand in the video as they are; the model saw them at {w}x{h} and {NATIVE_FPS} fps"
+    for strength in sorted({one.strength for one in request.conditioning if one.strength < 1}):
+        yield f"given frames of strength {strength:g} held the clip while its noise was above {1 - strength:g}"
 
 
-def _fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
+def fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture (h, w, 3) scaled until it covers `size` (width, height) and cropped around its middle, uint8."""
+    if picture.shape[1::-1] == size:
+        return picture
     return np.clip(np.rint(cover(picture.astype(np.float32), size)), 0, 255).astype(np.uint8)

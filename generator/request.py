@@ -1,8 +1,8 @@
 """What is asked of a generator: one frozen request whose every field was examined when it was made.
 
 Conditioning follows LTX-Video's form, a list of (frames, frame_index, strength): one frame is image-to-video, frames at
-the start or at the end are extension, frames around a gap are in-filling. The mode is derived from it, never passed, so
-the two cannot disagree.
+the start or at the end are extension, frames around a gap are in-filling, frames that only pull are a remix. The mode
+is derived from it, never passed, so the two cannot disagree. A storyboard says what is to be seen at later moments.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from generator.errors import InvalidRequest
 
 Pixels = NDArray[np.uint8]
-Mode = Literal["text-to-video", "image-to-video", "extension", "in-filling"]
+Mode = Literal["text-to-video", "image-to-video", "extension", "in-filling", "remix"]
 
 MIN_SIDE = 16  # below this no subject can be told from another
 MAX_SIDE = 1920
@@ -28,16 +28,36 @@ MAX_FPS = 60
 MAX_STEPS = 250
 MAX_GUIDANCE = 30.0
 MAX_PROMPT = 4000  # characters; a storyboard is several prompts, not a long one
+MAX_BEATS = 60  # prompts of a storyboard: one a second of the longest video
+
+
+class FrameSource(Protocol):
+    """Given frames that are not all in memory, such as `Footage`: looks like an array (T, H, W, 3) uint8, by index."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(T, H, W, 3)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint8."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Pixels:
+        """Frame `index`, uint8 (H, W, 3) RGB."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
     """Frames that the video must contain: uint8 (T, H, W, 3) RGB from `frame_index` on, at the request's rate.
 
-    `strength` 1 keeps them as they are; below 1 they only pull. Raises InvalidRequest for any other shape or range.
+    `strength` 1 keeps them as they are; below 1 they only pull: the video is held to them while its noise is above
+    1 - strength, and goes its own way below. Raises InvalidRequest for any other shape or range.
     """
 
-    frames: Pixels  # (T, H, W, 3)
+    frames: Pixels | FrameSource  # (T, H, W, 3)
     frame_index: int = 0
     strength: float = 1.0
 
@@ -69,6 +89,7 @@ class GenerationRequest:
     seed: int = 0
     steps: int = 16  # denoising steps; a back-end without a sampler ignores them and says so
     guidance_scale: float = 3.0
+    storyboard: tuple[tuple[float, str], ...] = ()  # (start in seconds, prompt) of what follows `prompt`, in order
 
     def __post_init__(self) -> None:
         _text("prompt", self.prompt)
@@ -81,6 +102,7 @@ class GenerationRequest:
         _whole("seed", self.seed, 0, 2**63 - 1)
         _whole("steps", self.steps, 1, MAX_STEPS)
         _real("guidance_scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
+        self._examine_storyboard()
         for given in self.conditioning:
             if given.frame_index >= self.frames:
                 raise InvalidRequest(
@@ -96,6 +118,33 @@ class GenerationRequest:
         if self.size[0] * self.size[1] > MAX_PIXELS:
             raise InvalidRequest(f"size: {self.size[0]}x{self.size[1]}; give at most 1920x1080 or 1080x1920")
 
+    def _examine_storyboard(self) -> None:
+        if len(self.storyboard) >= MAX_BEATS:
+            raise InvalidRequest(f"storyboard: {len(self.storyboard)} later prompts; write at most {MAX_BEATS - 1}")
+        before = 0.0
+        for start_s, prompt in self.storyboard:
+            _text(f"storyboard ({start_s} s)", prompt)
+            _real("storyboard (seconds)", start_s, 0.0, MAX_SECONDS, above=True)
+            if not before < start_s < self.seconds:
+                raise InvalidRequest(
+                    f"storyboard: {start_s:g} s after {before:g} s in a video of {self.seconds:g} s; "
+                    "give rising seconds inside the video"
+                )
+            before = start_s
+
+    def prompt_at(self, seconds: float) -> str:
+        """The prompt in force at a moment."""
+        said = self.prompt
+        for start_s, prompt in self.storyboard:
+            if start_s <= seconds:
+                said = prompt
+        return said
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Every prompt, in order."""
+        return (self.prompt, *(prompt for _, prompt in self.storyboard))
+
     @property
     def frames(self) -> int:
         """The number of frames of the video: seconds x fps, rounded to the nearest, at least one."""
@@ -109,6 +158,8 @@ class GenerationRequest:
             given[one.frame_index : one.stop] = True
         if not given.any():
             return "text-to-video"
+        if given.sum() > 1 and all(one.strength < 1 for one in self.conditioning):
+            return "remix"  # nothing is kept as it was
         known = np.flatnonzero(given)
         if not given[known[0] : known[-1]].all():
             return "in-filling"  # a gap with given frames on both sides

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from generator.codec import PatchCodec, fold, to_signed
 from generator.flow import Clue, look
-from generator.geometry import BUCKETS, NATIVE_FPS as FPS, NATIVE_FRAMES as FRAMES
+from generator.geometry import BUCKETS, NATIVE_FPS as FPS, WINDOW as FRAMES
 from generator.text import encode
 from generator.world.captions import caption
 from generator.world.render import render_clip

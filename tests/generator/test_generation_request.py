@@ -119,3 +119,43 @@ def test_every_length_rate_and_size_in_range_is_taken(seconds: float, fps: Fract
     request = GenerationRequest("a ball", seconds=seconds, fps=fps, size=size)
     assert request.frames >= 1
     assert request.frames == 1 or abs(float(request.frames / fps) - seconds) <= 0.5 / float(fps) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("storyboard", "message"),
+    [
+        (((0.0, "a ball"),), "above 0"),
+        (((2.0, "a ball"),), "inside the video"),
+        (((1.0, "a ball"), (0.5, "a star")), "rising"),
+        (((1.0, " "),), "empty"),
+        (((float("nan"), "a ball"),), "number"),
+        (tuple((0.01 * i, "a ball") for i in range(1, 62)), "at most 59"),
+    ],
+)
+def test_a_storyboard_out_of_order_is_refused(storyboard: tuple[tuple[float, str], ...], message: str) -> None:
+    """Later prompts must rise, lie inside the video and say something."""
+    with pytest.raises(InvalidRequest, match=message):
+        GenerationRequest("a ball", seconds=2.0, storyboard=storyboard)
+
+
+def test_the_prompt_in_force_is_the_last_that_has_begun() -> None:
+    """Each moment of a storyboard has one prompt."""
+    request = GenerationRequest("one", seconds=6.0, storyboard=((2.0, "two"), (4.0, "three")))
+    assert [request.prompt_at(s) for s in (0.0, 1.9, 2.0, 3.9, 4.0, 6.0)] == [
+        "one",
+        "one",
+        "two",
+        "two",
+        "three",
+        "three",
+    ]
+    assert request.prompts == ("one", "two", "three")
+
+
+def test_frames_that_only_pull_make_a_remix() -> None:
+    """Frames kept as they are decide the mode; where none is kept, several make a remix and one a start."""
+    frames = np.zeros((8, 8, 8, 3), np.uint8)
+    assert GenerationRequest("a", conditioning=(Conditioning(frames, strength=0.5),)).mode == "remix"
+    assert GenerationRequest("a", conditioning=(Conditioning(frames[:1], strength=0.5),)).mode == "image-to-video"
+    both = (Conditioning(frames), Conditioning(frames, 20, 0.5))
+    assert GenerationRequest("a", conditioning=both).mode == "in-filling"

@@ -11,10 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 from generator.codec import PATCH, PatchCodec, fold, to_bytes, to_signed, unfold
 from generator.dit import DiT, Shape, rotations, turn, waves, wiener
-from generator.flow import Clue, look, loss, times, walk
+from generator.flow import Clue, Pull, look, loss, times, walk
 from generator.geometry import BUCKETS
 from generator.training import draw_batch, fit_codec
 
+FREE = Pull(torch.zeros(1, 1, 1, 1, 12), torch.ones(1))  # nothing pulls
 SMALL = Shape(latent=12, width=48, heads=4, blocks=2, text_blocks=1)
 
 
@@ -150,7 +151,7 @@ def test_a_walk_with_a_perfect_guide_arrives(steps: int, guidance: float) -> Non
 
     told = clue((1, 2, 2))
     two = Clue(told.visible, told.mask, told.tokens.expand(2, -1))
-    walked = list(walk(Oracle(), torch.randn(1, 1, 2, 2, 12), two, steps, guidance))
+    walked = list(walk(Oracle(), torch.randn(1, 1, 2, 2, 12), [two], [0], FREE, steps=steps, guidance=guidance))
     assert len(walked) == steps
     assert torch.allclose(walked[-1], truth, atol=1e-5)
 
@@ -164,8 +165,8 @@ def test_guidance_steers_away_from_the_second_text() -> None:
 
     two = Clue(torch.zeros(1, 1, 1, 1, 12), torch.zeros(1, 1, 1, 1, 4), torch.tensor([[5], [1]]))
     noise = torch.zeros(1, 1, 1, 1, 12)
-    assert next(walk(Echo(), noise, two, 1, 1.0)).unique().tolist() == [5.0]
-    assert next(walk(Echo(), noise, two, 1, 3.0)).unique().tolist() == [13.0]
+    assert next(walk(Echo(), noise, [two], [0], FREE, steps=1, guidance=1.0)).unique().tolist() == [5.0]
+    assert next(walk(Echo(), noise, [two], [0], FREE, steps=1, guidance=3.0)).unique().tolist() == [13.0]
 
 
 def test_the_loss_of_the_truth_is_zero_and_of_silence_is_not() -> None:
@@ -195,3 +196,54 @@ def test_given_frames_are_held_and_masked(codec: PatchCodec) -> None:
     held = pixels[:1, [0] * 8 + [15] * 8]
     assert torch.allclose(visible[:1], codec.encode(held), atol=1e-4)
     assert np.isfinite(visible.numpy()).all()
+
+
+def test_windows_that_agree_give_one_clip_without_a_seam() -> None:
+    """Where all windows believe in one long clip, what comes out is that clip, at the borders too."""
+    truth = torch.randn(1, 8, 2, 2, 12)
+
+    class Oracle(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, visible: torch.Tensor, *_: object) -> torch.Tensor:
+            return visible  # each window is told its own part of the truth
+
+    starts = [0, 2, 4]
+    clues = [Clue(truth[:, s : s + 4], torch.zeros(1, 4, 2, 2, 4), torch.ones(2, 24, dtype=torch.long)) for s in starts]
+    free = Pull(torch.zeros(1, 8, 1, 1, 12), torch.ones(8))
+    *_, last = walk(Oracle(), torch.randn(1, 8, 2, 2, 12), clues, starts, free, steps=3, guidance=2.0)
+    assert torch.allclose(last, truth, atol=1e-5)
+
+
+def test_windows_that_differ_pass_into_each_other() -> None:
+    """Between two windows that believe in different clips, the answer goes from one to the other step by step."""
+
+    class Wants(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, visible: torch.Tensor, *_: object) -> torch.Tensor:
+            return visible
+
+    clues = [
+        Clue(torch.full((1, 4, 1, 1, 12), v), torch.zeros(1, 4, 1, 1, 4), torch.ones(2, 24, dtype=torch.long))
+        for v in (0.0, 1.0)
+    ]
+    free = Pull(torch.zeros(1, 6, 1, 1, 12), torch.ones(6))
+    clean = next(walk(Wants(), torch.randn(1, 6, 1, 1, 12), clues, [0, 2], free, steps=1, guidance=1.0))
+    line = clean[0, :, 0, 0, 0].tolist()
+    assert line == pytest.approx([0.0, 0.0, 0.25, 0.75, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(("strength", "held"), [(0.0, 0), (0.5, 3), (0.99, 5)])
+def test_frames_that_pull_hold_the_clip_while_it_is_noisy(strength: float, held: int) -> None:
+    """A pull holds the noisy clip to its latents at times above 1 - strength, and at none below."""
+    seen: list[bool] = []
+    anchor = torch.full((1, 1, 1, 1, 12), 9.0)
+    noise = torch.randn(1, 1, 1, 1, 12)
+
+    class Watch(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, a: object, b: object, time: torch.Tensor, d: object) -> torch.Tensor:
+            now = float(time[0])
+            seen.append(torch.allclose(noisy[:1], (1 - now) * anchor + now * noise, atol=1e-5) and now < 1)
+            return torch.zeros_like(noisy)
+
+    pull = Pull(anchor, torch.tensor([1 - strength]))
+    list(walk(Watch(), noise, [clue((1, 1, 1))], [0], pull, steps=6, guidance=1.0))
+    expected = sum(1 - strength < now < 1 for now in times(6)[:-1])
+    assert sum(seen) == expected == held
