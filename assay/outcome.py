@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safety import Action, Decision, Examination, Posture, PostureEntry, Score, Waiver
-from safety.frame import FrameCounts
+from safety import Action, Coverage, Decision, Examination, FrameCounts, Posture, PostureEntry, Score, Waiver
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Outcome:
     review_id: str | None = None
     frames: FrameCounts | None = None
     sha256: str | None = None  # of the scanned file
+    quarantined: tuple[str, ...] = ()  # ids of sealed evidence
     neutralised: dict[str, Any] | None = None  # a refused prompt in plain words, where the policy offers that
 
     @property
@@ -66,8 +66,13 @@ def merged(posture: Posture) -> Posture:
         key = (entry.stage, entry.model, entry.version, entry.weights_sha256, entry.runtime)
         known = sums.get(key)
         items, failed = (known.items, known.failed) if known else (0, 0)
+        coverage = _both(known.coverage if known else None, entry.coverage)
         sums[key] = PostureEntry(
             entry.stage, entry.model, entry.version, entry.weights_sha256, entry.runtime,
-            items + entry.items, failed + entry.failed,
+            items + entry.items, failed + entry.failed, coverage,
         )  # fmt: skip
     return tuple(sums.values())
+
+
+def _both(one: Coverage | None, other: Coverage | None) -> Coverage | None:
+    return one + other if one and other else one or other

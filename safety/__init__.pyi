@@ -1,5 +1,6 @@
 from .category import BANNED_CLASSES as BANNED_CLASSES, CATEGORIES as CATEGORIES, is_category as is_category
 from .chat import ChatEndpoint as ChatEndpoint, ChatError as ChatError, probability as probability
+from .coverage import Coverage as Coverage, FrameCounts as FrameCounts
 from .deciding import decide as decide
 from .decision import Circumstances as Circumstances, Decision as Decision, Reason as Reason
 from .errors import (

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from safety.coverage import Coverage
 from safety.errors import CorruptRecord
 from safety.item import Absence, Item, Stage, Where
 from safety.trackfile import pack, unpack
@@ -224,10 +225,15 @@ class PostureEntry:
     runtime: str | None
     items: int
     failed: int
+    coverage: Coverage | None = None  # what became of the frames, where it looked at a video
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coverage", Coverage.of(self.coverage))  # the ledger gives back what to_json wrote
 
     def to_json(self) -> dict[str, Any]:
         """As the `posture` of a line of `scan` or `generate`."""
-        return vars(self) | {"stage": self.stage.value}
+        coverage = self.coverage.to_json() if self.coverage else None
+        return vars(self) | {"stage": self.stage.value, "coverage": coverage}
 
 
 Posture = tuple[PostureEntry, ...]

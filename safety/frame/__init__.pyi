@@ -6,4 +6,4 @@ from .ocr import OcrClassifier as OcrClassifier
 from .openclip import OpenClipClassifier as OpenClipClassifier
 from .reader import Line as Line, TextReader as TextReader
 from .traits import Schedule as Schedule
-from .walk import Coverage as Coverage, FrameCounts as FrameCounts, FrameExamination as FrameExamination
+from .walk import EPSILONS as EPSILONS, FrameExamination as FrameExamination, ScanOptions as ScanOptions

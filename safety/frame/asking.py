@@ -13,24 +13,29 @@ from safety.stages import FrameClassifier, FrameScore, source
 Answer = dict[str, FrameScore]
 
 
-def ask(classifier: FrameClassifier, frames: Sequence[Frame]) -> tuple[list[Answer], list[str]]:
+def ask(
+    classifier: FrameClassifier, frames: Sequence[Frame], of: FrameClassifier | None = None
+) -> tuple[list[Answer], list[str]]:
     """One answer per frame with every category of the classifier, and the faults met, in words.
+
+    `of`: the classifier whose name and categories count, where `classifier` is a session of it.
 
     Whatever is no value in [0, 1] and no absence (an exception, a wrong length, a missing category, NaN) becomes
     `Absence.FAILED` for the frames that it concerns: a model can fail, it cannot stop the scan or shorten it.
     """
-    name = source(classifier)
+    of = of or classifier
+    name = source(of)
     if not frames:
         return [], []
     try:
         answers = list(classifier.score(frames))
     except Exception as error:  # noqa: BLE001  a third party's model may raise anything; it becomes a failure by name
-        return _all_failed(classifier, frames), [f"{name} raised {type(error).__name__}: {error!s:.200}"]
+        return _all_failed(of, frames), [f"{name} raised {type(error).__name__}: {error!s:.200}"]
     if len(answers) != len(frames):
-        return _all_failed(classifier, frames), [f"{name} gave {len(answers)} answers for {len(frames)} frames"]
+        return _all_failed(of, frames), [f"{name} gave {len(answers)} answers for {len(frames)} frames"]
     faults: list[str] = []
     whole = [
-        _whole(classifier.categories, answer, f"{name}, frame {frame.index}", faults)
+        _whole(of.categories, answer, f"{name}, frame {frame.index}", faults)
         for frame, answer in zip(frames, answers, strict=True)
     ]
     return whole, faults

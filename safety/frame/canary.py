@@ -22,12 +22,13 @@ from safety.stages import FrameScore
 
 Plane = NDArray[np.float32]
 
-_SIDE = 320  # cells of the reduced picture's longer side: a glyph of 16 pixels at 640 wide is 8 cells there
-_SIZES = (8, 9, 11, 13)  # cells of the templates; with the picture halved again and again they cover every size
+# Cells of the templates; a glyph of 16 pixels at 640 wide is 8. With the picture halved again and again, any size.
+_SIZES = (8, 9, 11, 13)
 _CANDIDATES = 2  # in 400 trials the glyph was always the first
 _LOOK = 0.33  # coarse correlation that earns a second look: glyphs of 16 px had 0.58 or more, half the photos less
 _FINE = 24  # pixels of the glyph in the second look; larger ones are reduced to this, it has the detail
 _STEPS = (0.80, 0.86, 0.93, 1.0, 1.07, 1.15, 1.24)  # sizes tried in the second look, between two coarse ones
+_AGAINST, _LUMA = np.array([[0.5, 0.5, -1.0]], np.float32), np.array([[0.299, 0.587, 0.114]], np.float32)
 _FLOOR = 2.0  # grey levels; flat and nearly flat windows correlate with nothing
 # Worst correlation of the glyph from 16 px after H.264 at CRF 32: 0.70; best of 1,100 photos and frames: see the card.
 _MIDDLE, _SLOPE = 0.64, 25.0
@@ -36,7 +37,8 @@ _MIDDLE, _SLOPE = 0.64, 25.0
 class CanaryClassifier:
     """Category `canary`: how surely the glyph is somewhere in the picture, and its box. 0.5 is the threshold to use."""
 
-    name, version, licence = "canary", "1", "Apache-2.0"
+    name, version, licence = "canary", "2", "Apache-2.0"
+    look = "small"  # where the glyph may be; only there it looks at the whole picture
     weights_sha256 = None
     runtime: str | None = "opencv, one thread"
     categories: tuple[str, ...] = ("canary",)
@@ -44,7 +46,7 @@ class CanaryClassifier:
 
     def score(self, frames: Sequence[Frame]) -> Sequence[Mapping[str, FrameScore]]:
         """One value a frame, each by itself."""
-        return [{"canary": _score(frame.pixels)} for frame in frames]
+        return [{"canary": _score(frame)} for frame in frames]
 
 
 @dataclass(frozen=True)
@@ -57,22 +59,22 @@ class _Spot:
     size: float
 
 
-def _score(pixels: NDArray[np.uint8]) -> FrameScore:
-    best = max((_second_look(pixels, spot) for spot in _candidates(pixels)), key=lambda spot: spot.fit, default=None)
+def _score(frame: Frame) -> FrameScore:
+    spots = _candidates(frame)
+    best = max((_second_look(frame.pixels, spot) for spot in spots), key=lambda spot: spot.fit, default=None)
     if best is None:
         return 0.0, None
     value = 1.0 / (1.0 + math.exp(-_SLOPE * (best.fit - _MIDDLE)))
-    height, width = pixels.shape[:2]
+    width, height = frame.size
     left, top = max(0, round(best.x - best.size / 2)), max(0, round(best.y - best.size / 2))
     right, bottom = min(width, round(best.x + best.size / 2)), min(height, round(best.y + best.size / 2))
     return value, Where(box=(left, top, right, bottom))
 
 
-def _candidates(pixels: NDArray[np.uint8]) -> list[_Spot]:
+def _candidates(frame: Frame) -> list[_Spot]:
     """The few places that deserve a second look, best first."""
-    reduced = _reduce(pixels, _SIDE / max(pixels.shape[:2]))
-    scale = pixels.shape[1] / reduced.shape[1]  # pixels a cell
-    plane = _planes(reduced)[0]
+    scale = frame.size[0] / frame.small.shape[1]  # pixels a cell
+    plane = _contrast(frame.small)
     found: list[_Spot] = []
     while min(plane.shape) >= _SIZES[0]:
         for template in _coarse_templates():
@@ -120,15 +122,11 @@ def _second_look(pixels: NDArray[np.uint8], spot: _Spot) -> _Spot:
 
 def _planes(pixels: NDArray[np.uint8]) -> tuple[Plane, Plane]:
     """Yellow against blue, and luma (BT.601), each float32 (H, W)."""
-    red, green, blue = cv2.split(pixels.astype(np.float32))
-    return (red + green) * 0.5 - blue, red * 0.299 + green * 0.587 + blue * 0.114
+    return _contrast(pixels), np.asarray(cv2.transform(pixels.astype(np.float32), _LUMA), np.float32)
 
 
-def _reduce(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    if scale >= 1.0:
-        return pixels
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _contrast(pixels: NDArray[np.uint8]) -> Plane:
+    return np.asarray(cv2.transform(pixels.astype(np.float32), _AGAINST), np.float32)
 
 
 def _halved(plane: Plane) -> Plane:

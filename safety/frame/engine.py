@@ -1,26 +1,33 @@
 """Every frame of a video, or one picture, before every classifier; nothing is skipped in silence.
 
-One walk over the frames, in bounded memory: pixels are dropped as soon as the models have seen them, scores stay. For
-every model, decoded = scored + covered + failed; for the video, total = decoded + undecodable.
+One walk over the frames, in bounded memory. A thread decodes a little ahead of the models; each model has threads of
+its own, and several batches are under way, so that nobody waits for the slowest. Pixels are dropped as soon as the
+models have seen them, scores stay. For every model, decoded = scored + covered + failed (+ sampled, for those that
+look only now and then); for the video, total = decoded + undecodable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+import queue
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 
-from media import Frame, MediaError, Undecodable, Video
+from media import Frame, MediaError, Video
 from safety.frame.asking import ask
+from safety.frame.eye import entry
+from safety.frame.feed import Batch, Feed
 from safety.frame.gate import PICTURE
-from safety.frame.traits import evidence_of
-from safety.frame.walk import FrameExamination, Walk, entry
+from safety.frame.traits import evidence_of, schedule_of
+from safety.frame.walk import FrameExamination, Pending, ScanOptions, Walk
 from safety.score import Absence, Examination, Item, Score, Stage
 from safety.stages import FrameClassifier, source
 
 NOBODY = "none@0"  # the source of what nobody said, as `safety.examine_text` writes it
 ITEM_IDS = {Stage.FRAME: "frames", Stage.INPUT_VIDEO: "input-video"}
 
-_BATCH_BYTES = 24 << 20  # four frames of 1080p: a batch gains little on a CPU, and must not cost a gigabyte at 4K
+_UNDER_WAY = 2  # batches that the models work at: while one waits for its slowest model, the others have the next
+_BLINK_S = 0.05  # how often somebody who waits asks whether the scan was cancelled
 
 
 def examine_video(
@@ -30,7 +37,7 @@ def examine_video(
     classifiers: Sequence[FrameClassifier],
     wanted: Sequence[str],
     *,
-    batch: int = 16,
+    options: ScanOptions | None = None,
     progress: Callable[[int], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> FrameExamination:
@@ -38,33 +45,78 @@ def examine_video(
 
     sha256    of the file
     stage     frame or input video
-    wanted    the categories that the policy speaks of at this stage; those whose picture no classifier judges are
-              `not_configured`, also where the words on the screen were read for them
-    batch     frames shown to a model at once (fewer where they are large)
+    wanted    the categories that the policy speaks of at this stage; those whose picture no classifier judges in every
+              frame are `not_configured`, also where words on the screen were read for them, or single frames judged
     progress  called with the number of frames done
-    cancel    asked between batches; once it is true, the frames not reached are failures
+    cancel    asked twenty times a second; once it is true, the frames not reached are failures, and what a model is
+              still at is left to itself
 
     Nothing that a model or a decoder does is raised: it stands in the scores as `Absence.FAILED`.
     """
-    if stage not in ITEM_IDS or batch < 1:
-        raise ValueError(f"stage {stage.value!r}, batch {batch}: needs stage 'frame' or 'input video', and batch >= 1")
-    walk = Walk(classifiers)
+    if stage not in ITEM_IDS:
+        raise ValueError(f"stage {stage.value!r}: needs stage 'frame' or 'input video'")
+    options = options or ScanOptions()
+    walk = Walk(classifiers, options)
     stopped = None
     try:
-        with closing(_batches(video, batch)) as batches:
-            for some in batches:
-                if cancel is not None and cancel():
-                    stopped = f"cancelled after {walk.total} frames"
-                    break
-                walk.show(some)
-                if progress is not None:
-                    progress(walk.total)
+        with Feed(video, walk.looks, options.batch) as feed:
+            _show_all(walk, feed, progress, cancel or _never)
     except MediaError as error:
         stopped = f"stopped after {walk.total} frames: {error}"
+    except _Cancelled:
+        stopped = f"cancelled after {walk.total} frames"
+    finally:
+        walk.dismiss()
     if stopped is not None:
         walk.abandon(video.declared_frames, stopped)
     item = Item(stage, ITEM_IDS[stage], sha256, walk.total)
-    return walk.end(item, _unseen(item, classifiers, wanted), stopped)
+    return walk.end(item, _unseen(item, classifiers, wanted), stopped or walk.certain)
+
+
+class _Cancelled(Exception):
+    """Somebody wants the scan to end."""
+
+
+def _never() -> bool:
+    return False
+
+
+def _show_all(walk: Walk, feed: Feed, progress: Callable[[int], None] | None, cancel: Callable[[], bool]) -> None:
+    """Every batch through the models, in order, until the end, a certain block, or `cancel`."""
+
+    def until_done(futures: Sequence[Future[list[str]]]) -> None:
+        while wait(futures, _BLINK_S).not_done:
+            if cancel():
+                raise _Cancelled
+
+    def settle(pending: Pending) -> None:
+        walk.settle(pending, until_done)
+        if progress is not None:
+            progress(walk.total)
+
+    under_way: deque[Pending] = deque()
+    error: MediaError | None = None
+    try:
+        while (batch := _next(feed, cancel)) is not None and walk.certain is None:
+            under_way.append(walk.show(batch))
+            if len(under_way) >= _UNDER_WAY:
+                settle(under_way.popleft())
+    except MediaError as broken:
+        error = broken  # what was read before it counts
+    while under_way and walk.certain is None:
+        settle(under_way.popleft())
+    if error is not None and walk.certain is None:
+        raise error
+
+
+def _next(feed: Feed, cancel: Callable[[], bool]) -> Batch | None:
+    while True:
+        if cancel():
+            raise _Cancelled
+        try:
+            return feed.next(_BLINK_S)
+        except queue.Empty:
+            continue
 
 
 def examine_image(
@@ -88,42 +140,21 @@ def examine_image(
     return Examination((item,), (*scores, *_unseen(item, classifiers, wanted)), tuple(posture))
 
 
-def _batches(video: Video, size: int) -> Generator[list[Frame | Undecodable], None, None]:
-    """Stretches of the walk, bounded in frames and in bytes; what was read before an error is shown before it."""
-    some: list[Frame | Undecodable] = []
-    held = 0
-    frames = video.frames()
-    try:
-        for frame in frames:
-            some.append(frame)
-            held += frame.pixels.nbytes if isinstance(frame, Frame) else 0
-            if len(some) >= size or held >= _BATCH_BYTES:
-                yield some
-                some, held = [], 0
-    except MediaError:
-        if some:
-            yield some
-        raise
-    finally:
-        if isinstance(frames, Generator):
-            frames.close()  # the file, now rather than when the garbage is collected
-    if some:
-        yield some
-
-
 def _unseen(item: Item, classifiers: Sequence[FrameClassifier], wanted: Sequence[str]) -> list[Score]:
     """What is said of the categories whose picture nobody judges; of a video without frames, only that it failed."""
-    judged = {
-        category
-        for eye in classifiers
-        for category in eye.categories
-        if evidence_of(eye) == PICTURE or category.startswith("bank/")  # a bank is the whole of what its own name means
-    }
-    absence, note = Absence.NOT_CONFIGURED, "no model judges this category in the picture"
-    if item.count == 0:
-        absence, note = Absence.FAILED, "the video holds no frames"
-    return [
-        Score.absent(item, category, NOBODY, absence, note)
-        for category in dict.fromkeys(wanted)
-        if category not in judged
-    ]
+    pictures = [eye for eye in classifiers if evidence_of(eye) == PICTURE]
+    everywhere = item.stage is Stage.INPUT_IMAGE  # one picture is shown to whoever samples, too
+    judged = {c for eye in pictures if everywhere or schedule_of(eye) is None for c in eye.categories}
+    judged |= {c for eye in classifiers for c in eye.categories if c.startswith("bank/")}  # a list is all that it means
+    sampled = {category for eye in pictures for category in eye.categories} - judged
+    unseen = []
+    for category in dict.fromkeys(wanted):
+        if category in judged:
+            continue
+        absence, note = Absence.NOT_CONFIGURED, "no model judges this category in the picture"
+        if category in sampled:
+            note = "only sampled: no model judges this category in every frame"
+        if item.count == 0:
+            absence, note = Absence.FAILED, "the video holds no frames"
+        unseen.append(Score.absent(item, category, NOBODY, absence, note))
+    return unseen

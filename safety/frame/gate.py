@@ -1,8 +1,9 @@
 """Which frames a model must be shown itself, and which are covered by one that it was shown.
 
-The default is that every frame is shown. A model too dear for that declares a `Bound`: a frame is covered by the last
+The default is that every frame is shown unless it is identical, bit for bit, to the one before it: a model is
+deterministic, so its answer is known. A model too dear for that declares a `Bound`: a frame is covered by the last
 frame *shown* (never by the previous one: drift adds up) when it provably differs from it by no more than the bound
-says, and no more time than the bound says has passed.
+says, and no more time than the bound says has passed. docs/scanning.md has the proof.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from media import Frame
+from media import SMALL_SIDE, Frame
 
 PICTURE = "picture"
 TEXT = "text"
@@ -48,39 +49,43 @@ class Bound:
 
 
 class Gate:
-    """The bound of one model along one video; it holds one small picture, never the video."""
+    """The bound of one model along one stream; it holds one small picture, never the video."""
 
     def __init__(self, bound: Bound | None) -> None:
         self._bound = bound
         self._shown: tuple[float, NDArray[np.uint8]] | None = None
+        self._first = True
 
-    def covers(self, frame: Frame) -> bool:
-        """True where the last frame shown covers this one; otherwise this frame is the last frame shown from now on."""
+    def covers(self, frame: Frame, repeats: bool = False) -> bool:
+        """True where the last frame shown covers this one; otherwise this frame is the last frame shown from now on.
+
+        repeats: this frame is identical to the frame before it in its stream, which is then the last one shown or one
+        that it covers. Without a bound nothing else is covered, and what the model would say is known exactly.
+        """
         if self._bound is None:
-            return False
-        picture = _reduced(frame.pixels, self._bound)
+            first, self._first = self._first, False
+            return repeats and not first
         if self._shown is not None:
             pts, reference = self._shown
-            if 0.0 <= frame.pts - pts <= self._bound.cap_s and _within(reference, picture, self._bound):
+            if 0.0 <= frame.pts - pts <= self._bound.cap_s and _within(reference, frame, self._bound):
                 return True
-        self._shown = (frame.pts, picture)
+        self._shown = (frame.pts, _reduced(frame, self._bound))
         return False
 
-    def forget(self) -> None:
-        """The model failed on the last frame shown: the next one must be shown again."""
-        self._shown = None
 
-
-def _reduced(pixels: NDArray[np.uint8], bound: Bound) -> NDArray[np.uint8]:
-    height, width = pixels.shape[:2]
+def _reduced(frame: Frame, bound: Bound) -> NDArray[np.uint8]:
+    width, height = frame.size
     longest = max(height, width)
     if bound.epsilon == 0.0 or longest <= bound.side:
-        return pixels.copy()  # (H, W, 3); a copy, because a decoder may use its buffer again
+        return frame.pixels
+    if bound.side == SMALL_SIDE:
+        return frame.small
     size = (max(1, round(width * bound.side / longest)), max(1, round(height * bound.side / longest)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _within(reference: NDArray[np.uint8], picture: NDArray[np.uint8], bound: Bound) -> bool:
+def _within(reference: NDArray[np.uint8], frame: Frame, bound: Bound) -> bool:
+    picture = _reduced(frame, bound)
     if reference.shape != picture.shape:
         return False
     if bound.epsilon == 0.0:

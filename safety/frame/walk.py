@@ -4,51 +4,41 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from media import Frame, Undecodable
-from safety.frame.asking import Answer, ask
-from safety.frame.gate import Gate
-from safety.frame.recorder import Recorder
-from safety.frame.traits import bound_of
-from safety.score import Absence, Examination, Item, PostureEntry, Score, Stage, Track
+from media import Frame, Look, Undecodable
+from safety.coverage import Coverage, FrameCounts
+from safety.frame.eye import Eye, Key, Round, Sampler, Wait, key_of
+from safety.frame.feed import Batch
+from safety.frame.traits import look_of, schedule_of
+from safety.score import Absence, Examination, Item, Score
 from safety.stages import FrameClassifier, source
 
 _PADDING = 100_000  # an hour at 25 frames/s; a container may declare any number of frames that it does not hold
+EPSILONS = (0.0, 1.0, 2.0)  # what is offered: at each of them the tests of small patches and faint blends hold
 
 
 @dataclass(frozen=True)
-class FrameCounts:
-    """What became of the frames: total = decoded + undecodable and decoded = scored + covered + failed.
+class ScanOptions:
+    """How a walk is made; the defaults show every frame that is not identical to the one before it.
 
-    scored: every classifier answered for the frame itself (a value, or unsupported); failed: at least one did not
-    answer (or there was none to ask); covered: the rest, where at least one classifier's bound covered the frame.
+    batch    frames shown to a model at once, fewer where they are large
+    epsilon  opt-in: frames that differ by no more than this are covered, see `Bound`; one of EPSILONS
+    alarms   category -> thresholds near which nothing but identical frames is covered (within `eye.MARGIN`)
+    certain  category -> value at which one frame decides a block: the walk stops there. Empty: the whole file
     """
 
-    total: int
-    decoded: int
-    undecodable: int
-    scored: int
-    covered: int
-    failed: int
+    batch: int = 16
+    epsilon: float = 0.0
+    alarms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    certain: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.total != self.decoded + self.undecodable or self.decoded != self.scored + self.covered + self.failed:
-            raise ValueError(f"frames unaccounted for: {self}")
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The same account for one model (decoded = scored + covered + failed), and the bound by which it covers."""
-
-    source: str
-    scored: int
-    covered: int
-    failed: int
-    bound: str | None
+        if self.batch < 1 or self.epsilon not in EPSILONS:
+            raise ValueError(f"batch {self.batch}, epsilon {self.epsilon}: batch >= 1 and epsilon of {EPSILONS}")
 
 
 @dataclass(frozen=True)
@@ -57,134 +47,128 @@ class FrameExamination:
 
     examination: Examination
     counts: FrameCounts
-    coverage: tuple[Coverage, ...]
+    coverage: Mapping[str, Coverage]  # by the model's name@version
     stopped: str | None = None
+
+
+@dataclass
+class Pending:
+    """A batch that was sent to the classifiers and is not recorded yet."""
+
+    batch: Batch
+    rounds: list[Round]
 
 
 class Walk:
     """One walk over a video; raises ValueError where two classifiers could not be told apart."""
 
-    def __init__(self, classifiers: Sequence[FrameClassifier]) -> None:
+    def __init__(self, classifiers: Sequence[FrameClassifier], options: ScanOptions) -> None:
         names = [source(classifier) for classifier in classifiers]
         if len(set(names)) != len(names):
             raise ValueError(f"two frame classifiers have the same name and version: {', '.join(sorted(names))}")
-        self._eyes = [_Eye(classifier) for classifier in classifiers]
+        self._options = options
+        made = [
+            Eye(classifier, options.epsilon, options.alarms) if schedule_of(classifier) is None else Sampler(classifier)
+            for classifier in classifiers
+        ]
+        self._all = made
+        self._eyes = [eye for eye in made if not isinstance(eye, Sampler)]
+        self._samplers = [eye for eye in made if isinstance(eye, Sampler)]
+        self._last: dict[Key, Frame] = {}
         self._pts = array("d")
-        self._undecodable = self._covered = self._failed = 0
+        self._sent = self._undecodable = self._covered = self._failed = 0
+        self.certain: str | None = None  # why a block is certain, once it is
 
     @property
     def total(self) -> int:
         """Frames accounted for so far."""
         return len(self._pts)
 
-    def show(self, batch: Sequence[Frame | Undecodable]) -> None:
-        """Shows the next frames to every classifier."""
-        for position, frame in enumerate(batch, self.total):
+    @property
+    def looks(self) -> frozenset[Look]:
+        """What of every frame is worth developing while it is decoded."""
+        looks = {look_of(eye.classifier) for eye in self._eyes}
+        if self._samplers or not self._eyes or any(eye.bound for eye in self._eyes):
+            looks.add("small")
+        return frozenset(looks)
+
+    def show(self, batch: Batch) -> Pending:
+        """Sends the next frames to every classifier that looks at every frame."""
+        for position, frame in enumerate(batch, self._sent):
             if frame.index != position:
                 raise ValueError(f"frame {frame.index} came where frame {position} was due: none may be dropped")
+        self._sent += len(batch)
+        repeats = [self._repeats(frame) for frame in batch]
+        return Pending(batch, [eye.show(batch, repeats) for eye in self._eyes])
+
+    def settle(self, pending: Pending, wait: Wait) -> None:
+        """Records the oldest batch that was shown, and shows it to those who look only now and then."""
+        batch = pending.batch
         lost = np.array([isinstance(frame, Undecodable) for frame in batch])
         failed = np.zeros(len(batch), bool) if self._eyes else ~lost  # with no classifier, nobody looked
         covered = np.zeros(len(batch), bool)
-        for eye in self._eyes:
-            failures, coverings = eye.show(batch)
+        settled = [eye.settle(one, wait) for eye, one in zip(self._eyes, pending.rounds, strict=True)]
+        for failures, coverings in settled:
             failed |= failures
             covered |= coverings
+        rounds = list(pending.rounds)
+        for sampler in self._samplers:
+            one = sampler.choose(batch, _heights(pending.rounds, len(batch)))
+            sampler.settle(one, wait)
+            rounds.append(one)
         self._pts.extend(math.nan if frame.pts is None else frame.pts for frame in batch)
         self._undecodable += int(lost.sum())
         self._failed += int(failed.sum())
         self._covered += int((covered & ~failed).sum())
+        self.certain = self.certain or self._certainty(rounds)
 
     def abandon(self, declared: int | None, why: str) -> None:
         """The frames that were not reached: as many as the container declares, and at least one."""
         rest = min(max((declared or 0) - self.total, 1), _PADDING)
         self._pts.extend([math.nan] * rest)
         self._undecodable += rest
-        for eye in self._eyes:
+        for eye in self._all:
             eye.abandon(rest, why)
+
+    def dismiss(self) -> None:
+        """Lets every thread go; one that is in a call which never returns stays behind, and keeps nothing waiting."""
+        for eye in self._all:
+            eye.dismiss()
 
     def end(self, item: Item, unseen: Sequence[Score], stopped: str | None) -> FrameExamination:
         """The examination of the item, which counts as many frames as were walked."""
-        decoded = self.total - self._undecodable
-        scored = decoded - self._covered - self._failed
-        counts = FrameCounts(self.total, decoded, self._undecodable, scored, self._covered, self._failed)
+        total, undecodable = self.total, self._undecodable
+        scored = total - undecodable - self._covered - self._failed
+        counts = FrameCounts(total, total - undecodable, undecodable, scored, self._covered, self._failed)
         pts = np.array(self._pts, np.float64)  # (N,)
-        tracks = [track for eye in self._eyes for track in eye.tracks(item, pts)]
-        posture = tuple(eye.entry(item.stage, self.total) for eye in self._eyes)
-        examination = Examination((item,), (*tracks, *unseen), posture)
-        return FrameExamination(examination, counts, tuple(eye.coverage() for eye in self._eyes), stopped)
+        tracks = [track for eye in self._all for track in eye.tracks(item, pts)]
+        posture = tuple(eye.entry(item.stage, total, undecodable) for eye in self._all)
+        coverage = {source(eye.classifier): eye.coverage(total, undecodable) for eye in self._all}
+        return FrameExamination(Examination((item,), (*tracks, *unseen), posture), counts, coverage, stopped)
 
-
-class _Eye:
-    """One classifier along one video."""
-
-    def __init__(self, classifier: FrameClassifier) -> None:
-        self._classifier = classifier
-        self._recorder = Recorder(classifier.categories)
-        self._bound = bound_of(classifier)
-        # One of each per stream and view, which come in turns and would uncover each other for ever.
-        self._gates: dict[tuple[int, str], Gate] = {}
-        self._shown: dict[tuple[int, str], Answer] = {}
-        self._scored = self._covered = self._failed = 0
-
-    def show(self, batch: Sequence[Frame | Undecodable]) -> tuple[list[bool], list[bool]]:
-        """Records the next frames; which of them the classifier failed on, and which were covered."""
-        coverings = [isinstance(frame, Frame) and self._gate(frame).covers(frame) for frame in batch]
-        shown = [f for f, covers in zip(batch, coverings, strict=True) if isinstance(f, Frame) and not covers]
-        answers, faults = ask(self._classifier, shown)
-        self._recorder.fault(*faults)
-        fresh = iter(answers)
-        failures = [self._record(frame, covers, fresh) for frame, covers in zip(batch, coverings, strict=True)]
-        return failures, coverings
-
-    def abandon(self, rest: int, why: str) -> None:
-        """Records frames that were not reached."""
-        self._recorder.fault(why)
-        for _ in range(rest):
-            self._recorder.lost()
-
-    def tracks(self, item: Item, pts: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[Track]:
-        """One track per category."""
-        return self._recorder.tracks(item, source(self._classifier), pts, self._remark())
-
-    def entry(self, stage: Stage, total: int) -> PostureEntry:
-        """Who looked; failed counts every frame that has no answer, also those that nobody could show to the model."""
-        return entry(self._classifier, stage, total, total - self._scored - self._covered, self._remark())
-
-    def coverage(self) -> Coverage:
-        """The account of this model."""
-        bound = None if self._bound is None else str(self._bound)
-        return Coverage(source(self._classifier), self._scored, self._covered, self._failed, bound)
-
-    def _gate(self, frame: Frame) -> Gate:
-        return self._gates.setdefault((frame.stream, frame.view), Gate(self._bound))
-
-    def _record(self, frame: Frame | Undecodable, covers: bool, fresh: Iterator[Answer]) -> bool:
-        """True where the classifier failed on the frame, or on the frame that covers it."""
+    def _repeats(self, frame: Frame | Undecodable) -> bool:
+        """Whether the frame is identical to the one before it in its stream and view; asked once for all models."""
         if isinstance(frame, Undecodable):
-            self._recorder.lost()
-            self._recorder.fault(f"frame {frame.index} did not decode: {frame.reason:.200}")
             return False
-        key = (frame.stream, frame.view)
-        if not covers:
-            self._shown[key] = next(fresh)
-        answer = self._shown[key]
-        self._recorder.add(answer)
-        failed = any(value is Absence.FAILED for value, _ in answer.values())
-        if failed:
-            self._gates[key].forget()  # a failure must not spread over what it covers
-        self._failed += failed
-        self._covered += covers and not failed
-        self._scored += not covers and not failed
-        return failed
+        before, self._last[key_of(frame)] = self._last.get(key_of(frame)), frame
+        return before is not None and frame.same_picture(before)
 
-    def _remark(self) -> str | None:
-        if self._bound is None:
+    def _certainty(self, rounds: Sequence[Round]) -> str | None:
+        limits = {name: np.float16(value) for name, value in self._options.certain.items()}  # as decisions read them
+        if not limits:
             return None
-        looked = self._scored + self._covered + self._failed
-        return f"{self._covered} of {looked} frames covered: {self._bound}"
+        for entry in (entry for one in rounds for entry in one.entries if entry.slot):
+            assert entry.slot is not None
+            for category, (value, _) in entry.slot.answer.items():
+                limit = limits.get(category)
+                if limit is not None and not isinstance(value, Absence) and np.float16(value) >= limit:
+                    return f"{category} reached {value:.2f} in frame {entry.frame.index}: a block is certain"
+        return None
 
 
-def entry(eye: FrameClassifier, stage: Stage, items: int, failed: int, remark: str | None = None) -> PostureEntry:
-    """The posture of one classifier."""
-    runtime = "; ".join(part for part in (eye.runtime, remark) if part) or None
-    return PostureEntry(stage, eye.name, eye.version, eye.weights_sha256, runtime, items, failed)
+def _heights(rounds: Sequence[Round], count: int) -> Iterator[float]:
+    """The largest value that any model gave each frame of a batch."""
+    for position in range(count):
+        slots = [one.entries[position].slot for one in rounds]
+        values = [value for slot in slots if slot for value, _ in slot.answer.values()]
+        yield max((value for value in values if not isinstance(value, Absence)), default=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from media import Frame, MediaError, Undecodable, Video
+from media import Frame, Look, MediaError, Undecodable, Video
 from safety import Absence, FrameScore
 
 
@@ -30,7 +30,7 @@ class Reel(Video):
     error: str | None = None
     closed: list[bool] = field(default_factory=list)
 
-    def frames(self, *, threads: int = 1) -> Iterator[Frame | Undecodable]:
+    def frames(self, *, threads: int = 1, looks: Collection[Look] = ()) -> Iterator[Frame | Undecodable]:
         try:
             yield from self.shown
             if self.error is not None:

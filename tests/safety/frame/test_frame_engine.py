@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from media import Frame, Undecodable
-from safety import Absence, Item, Stage, Track
-from safety.frame import Bound, FrameCounts, FrameExamination, examine_image, examine_video
+from safety import Absence, FrameCounts, Item, Stage, Track
+from safety.frame import Bound, FrameExamination, ScanOptions, examine_image, examine_video
 from tests.safety.frame.reels import UNSUPPORTED, Brightness, Reader, Reel, Scripted, flat, reel
 
 SHA = "ab" * 32
 
 
 def examine(
-    video: Reel, *classifiers: Brightness, wanted: tuple[str, ...] = ("canary",), **how: object
+    video: Reel, *classifiers: Brightness, wanted: tuple[str, ...] = ("canary",), batch: int = 16, **how: object
 ) -> FrameExamination:
     """The examination of a reel at the frame stage."""
-    return examine_video(video, SHA, Stage.FRAME, classifiers, wanted, **how)  # type: ignore[arg-type]
+    options = how.pop("options", None) or ScanOptions(batch=batch)
+    return examine_video(video, SHA, Stage.FRAME, classifiers, wanted, options=options, **how)  # type: ignore[arg-type]
 
 
 def tracks(seen: FrameExamination) -> dict[tuple[str, str], Track]:
@@ -54,7 +55,7 @@ def test_a_single_bright_frame_is_found_at_its_second() -> None:
 
 def test_an_undecodable_frame_is_a_failure_in_every_track() -> None:
     """A frame that did not decode is Absence.FAILED with its reason, in its place, and is counted."""
-    video = reel([flat(0, 0), Undecodable(1, None, "broken slice"), flat(0, 2)])
+    video = reel([flat(0, 0), Undecodable(1, None, "broken slice"), flat(9, 2)])
     seen = examine(video, Brightness(), Scripted((0.1, None)))
     assert seen.counts == FrameCounts(3, 2, 1, 2, 0, 0)
     for track in tracks(seen).values():
@@ -93,7 +94,7 @@ FAULTS = {
 def test_whatever_a_classifier_does_wrong_is_a_failure_by_name(fault: str) -> None:
     """A faulty answer is FAILED for its frames with a note that names classifier and fault; the scan goes on."""
     answer, words = FAULTS[fault]
-    seen = examine(reel([flat(0, i) for i in range(4)]), Scripted(answer), Brightness())
+    seen = examine(reel([flat(i, i) for i in range(4)]), Scripted(answer), Brightness())
     track = tracks(seen)["hate", "scripted@1"]
     assert set(track.absences.values()) == {Absence.FAILED}
     assert len(track.absences) == 4
@@ -111,14 +112,14 @@ def test_a_wrong_number_of_answers_fails_the_whole_batch(length: int) -> None:
         def score(self, frames):  # type: ignore[no-untyped-def]
             return [{"canary": (0.0, None)}] * length
 
-    seen = examine(reel([flat(0, i) for i in range(4)]), Miscounting())
+    seen = examine(reel([flat(i, i) for i in range(4)]), Miscounting())
     assert tracks(seen)["canary", "brightness@1"].absences == dict.fromkeys(range(4), Absence.FAILED)
 
 
 def test_a_fault_on_one_frame_leaves_the_others_scored() -> None:
     """Only the frame with the faulty answer fails, and the note counts what it does not repeat."""
     faulty = Scripted(lambda frame: {"hate": (math.inf if frame.index % 2 else 0.5, None)})
-    seen = examine(reel([flat(0, i) for i in range(10)]), faulty)
+    seen = examine(reel([flat(i, i) for i in range(10)]), faulty)
     track = tracks(seen)["hate", "scripted@1"]
     assert set(track.absences) == {1, 3, 5, 7, 9}
     assert (track.note or "").endswith("and 2 more faults")
@@ -135,7 +136,7 @@ def test_unsupported_is_an_answer() -> None:
 def test_a_decoder_that_gives_up_leaves_failures_for_the_rest() -> None:
     """MediaError half-way: what was read is scored, and every frame declared beyond it has failed."""
     for declared, total in ((10, 10), (None, 5), (3, 5)):
-        video = reel([flat(0, i) for i in range(4)], declared=declared or 0, error="reel.mp4: the box ends early")
+        video = reel([flat(i, i) for i in range(4)], declared=declared or 0, error="reel.mp4: the box ends early")
         seen = examine(video, Brightness(), batch=3)
         track = tracks(seen)["canary", "brightness@1"]
         assert seen.examination.items[0].count == total == len(track.values)
@@ -153,8 +154,9 @@ def test_a_declared_billion_frames_cost_no_memory() -> None:
 
 def test_cancelling_fails_the_rest_and_closes_the_file() -> None:
     """A cancelled scan keeps what it saw, fails the rest, says so, and closes the video at once."""
-    video, eye = reel([flat(0, i) for i in range(50)]), Scripted((0.0, None))
-    seen = examine(video, eye, batch=10, cancel=lambda: len(eye.saw) >= 20)
+    video, eye = reel([flat(i, i) for i in range(50)]), Scripted((0.0, None))
+    done: list[int] = []
+    seen = examine(video, eye, batch=10, progress=done.append, cancel=lambda: 20 in done)
     assert seen.stopped == "cancelled after 20 frames"
     assert (seen.counts.scored, seen.counts.undecodable) == (20, 30)
     assert video.closed == [True]
@@ -163,7 +165,7 @@ def test_cancelling_fails_the_rest_and_closes_the_file() -> None:
 def test_progress_counts_frames_up_to_the_last() -> None:
     """Progress grows and ends at the number of frames."""
     told: list[int] = []
-    examine(reel([flat(0, i) for i in range(7)]), Brightness(), batch=3, progress=told.append)
+    examine(reel([flat(i, i) for i in range(7)]), Brightness(), batch=3, progress=told.append)
     assert told == [3, 6, 7]
 
 
@@ -176,7 +178,7 @@ def test_large_frames_are_shown_in_smaller_batches() -> None:
             sizes.append(len(frames))
             return super().score(frames)
 
-    examine(reel([flat(0, i, (3840, 2160)) for i in range(4)]), Counting())
+    examine(reel([flat(i, i, (3840, 2160)) for i in range(4)]), Counting())
     assert sizes == [2, 2]
 
 
@@ -209,8 +211,9 @@ def test_only_videos_are_examined_at_video_stages() -> None:
     """A stage that holds no frames is a fault of the caller, as is a batch of none."""
     with pytest.raises(ValueError, match="stage"):
         examine_video(reel([]), SHA, Stage.PROMPT, (), ())
-    with pytest.raises(ValueError, match="batch"):
-        examine_video(reel([]), SHA, Stage.FRAME, (), (), batch=0)
+    for wrong in ({"batch": 0}, {"epsilon": 0.5}):
+        with pytest.raises(ValueError, match="batch"):
+            ScanOptions(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="count 1"):
         examine_image(flat(0), Item(Stage.FRAME, "x", SHA), (), ())
 
@@ -249,20 +252,21 @@ def test_covered_frames_carry_the_value_of_the_frame_that_covers_them() -> None:
     assert tracks(seen)["hate", "scripted@1"].values.tolist() == [
         float(np.float16(i // 51 * 51 / 1000)) for i in range(120)
     ]
-    assert seen.counts == FrameCounts(120, 120, 0, 3, 117, 0)
-    scripted, brightness = seen.coverage
+    assert seen.counts == FrameCounts(120, 120, 0, 1, 119, 0)
+    scripted, brightness = seen.coverage["scripted@1"], seen.coverage["brightness@1"]
     assert (scripted.scored, scripted.covered, scripted.failed) == (3, 117, 0)
-    assert (brightness.scored, brightness.covered, brightness.bound) == (120, 0, None)
+    assert (brightness.scored, brightness.covered, brightness.bound) == (1, 119, "identical to a frame shown")
+    assert [entry.coverage for entry in seen.examination.posture] == [scripted, brightness]
     assert "117 of 120 frames covered" in (seen.examination.posture[0].runtime or "")
 
 
 def test_a_failure_is_not_spread_over_the_frames_that_it_would_cover() -> None:
-    """After a failure the next batch is shown again; frames covered by a failed one are failures."""
-    eye = Dear(lambda frame: {"hate": (math.nan if frame.index == 0 else 0.5, None)})
-    seen = examine(reel([flat(90, i) for i in range(8)]), eye, batch=4)
-    assert eye.saw == [0, 4]
-    assert set(tracks(seen)["hate", "scripted@1"].absences) == {0, 1, 2, 3}
-    assert seen.counts == FrameCounts(8, 8, 0, 1, 3, 4)
+    """Frames that a failed one would have covered are shown themselves, also those that are identical to it."""
+    for kind in (Dear, Scripted):
+        eye = kind(lambda frame: {"hate": (math.nan if frame.index == 0 else 0.5, None)})
+        seen = examine(reel([flat(90, i) for i in range(8)]), eye, batch=4)
+        assert set(tracks(seen)["hate", "scripted@1"].absences) == {0}
+        assert seen.counts == FrameCounts(8, 8, 0, 7, 0, 1)
 
 
 def test_streams_and_views_are_covered_apart() -> None:
@@ -295,7 +299,7 @@ def test_every_frame_is_accounted_for(kinds: list[str], batch: int, bounded: boo
     said = {"ok": (0.25, None), "nan": (math.nan, None), "unsupported": UNSUPPORTED}
     eye = (Dear if bounded else Scripted)(lambda frame: {"hate": said[kinds[frame.index]]})
     seen = examine(reel(frames), eye, batch=batch)
-    counts, (cover,) = seen.counts, seen.coverage
+    counts, cover = seen.counts, seen.coverage["scripted@1"]
     assert counts.total == len(kinds) == len(tracks(seen)["hate", "scripted@1"].values)
     assert counts.undecodable == kinds.count("gone")
     assert (

@@ -18,7 +18,7 @@ def frame(pixels: np.ndarray, index: int = 1) -> Frame:
 def opened(bound: Bound | None, first: np.ndarray) -> Gate:
     """A gate that was shown one picture."""
     gate = Gate(bound)
-    assert not gate.covers(frame(first, 0))
+    assert not gate.covers(frame(first, 0), False)
     return gate
 
 
@@ -36,7 +36,7 @@ def test_no_patch_of_16_pixels_hides_under_the_bound(
     channels = slice(0, 1) if one_channel else slice(0, 3)
     marked[y : y + size, x : x + size, channels] += 70 * blend
     gate = opened(Bound(epsilon=6.0), still.astype(np.uint8))
-    assert not gate.covers(frame(marked.astype(np.uint8)))
+    assert not gate.covers(frame(marked.astype(np.uint8)), False)
 
 
 @given(st.integers(0, 5), st.integers(1, 3), st.sampled_from([(320, 180), (640, 360), (641, 359), (48, 30)]))
@@ -59,29 +59,32 @@ def test_slow_drift_is_compared_with_the_last_frame_shown() -> None:
 def test_an_identical_picture_is_shown_again_after_the_cap() -> None:
     """However still the picture, no more than `cap_s` passes between two frames shown."""
     gate, still = Gate(Bound(epsilon=0.0, cap_s=1.0)), scene(1)
-    assert [i for i in range(60) if not gate.covers(frame(still, i))] == [0, 26, 52]
+    assert [i for i in range(60) if not gate.covers(frame(still, i), False)] == [0, 26, 52]
 
 
 def test_epsilon_zero_asks_for_identical_pixels() -> None:
     """With epsilon 0, one grey level in one pixel uncovers the frame."""
     still = scene(2, (640, 360))
     gate = opened(Bound(), still)
-    assert gate.covers(frame(still.copy()))
+    assert gate.covers(frame(still.copy()), False)
     still = still.copy()
     still[200, 300, 1] ^= 1
-    assert not gate.covers(frame(still))
+    assert not gate.covers(frame(still), False)
 
 
-def test_without_a_bound_every_frame_is_shown() -> None:
-    """A classifier that declares no bound is shown identical frames too."""
-    assert not opened(None, scene(3)).covers(frame(scene(3)))
+def test_without_a_bound_only_identical_frames_are_covered() -> None:
+    """A classifier that declares no bound is shown every frame that is not said to repeat the one before it."""
+    gate = opened(None, scene(3))
+    assert gate.covers(frame(scene(3)), True)
+    assert not gate.covers(frame(scene(3)), False)
+    assert not Gate(None).covers(frame(scene(3)), True)
 
 
 def test_another_size_and_an_earlier_time_are_shown() -> None:
     """A picture of another size, or one that comes before the frame shown, is never covered."""
     gate = opened(Bound(epsilon=6.0), scene(4))
-    assert not gate.covers(frame(scene(4)[:-4], 1))
-    assert not gate.covers(Frame(scene(4)[:-4], 2, -1.0))
+    assert not gate.covers(frame(scene(4)[:-4], 1), False)
+    assert not gate.covers(Frame(scene(4)[:-4], 2, -1.0), False)
 
 
 def test_a_change_cannot_hide_between_tiles() -> None:
