@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from assay import banking
 from assay.assemble import assemble, prompt_stage
 from assay.offering import neutralised
 from assay.prompting import PromptStage
@@ -18,6 +19,7 @@ from safety import Circumstances, Item, Stage, decide
 if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompts must not wait for the rest
     from assay.case import Approval
     from assay.outcome import Outcome
+    from assay.report.thumbs import Thumbs
     from assay.request import Request, ScanRequest
     from assay.stages import Stages
 
@@ -27,21 +29,34 @@ class Bench:
 
     def __init__(self, settings: Settings, owner: str) -> None:
         self.settings, self.owner = settings, owner
+        self._stages: dict[bool, Stages] = {}
+        self._state: tuple[object, ...] = ()
 
     @cached_property
     def prompt(self) -> PromptStage:
         """For texts alone."""
         return prompt_stage(self.settings)
 
-    @cached_property
+    @property
     def generating(self) -> Stages:
         """For the whole spine."""
-        return assemble(self.settings, self.owner, generator=True)
+        return self._assembled(generator=True)
 
-    @cached_property
+    @property
     def scanning(self) -> Stages:
         """For existing files."""
-        return assemble(self.settings, self.owner, generator=False)
+        return self._assembled(generator=False)
+
+    def _assembled(self, *, generator: bool) -> Stages:
+        """Assembled once, and again where somebody has changed a bank: a new entry counts from the next file on."""
+        state = banking.state(self.settings)
+        if state != self._state:
+            self._stages.clear()
+            self.__dict__.pop("prompt", None)  # the policy has a rule for each bank
+            self._state = state
+        if generator not in self._stages:
+            self._stages[generator] = assemble(self.settings, self.owner, generator=generator)
+        return self._stages[generator]
 
 
 def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: Watch) -> list[dict[str, Any]]:
@@ -77,8 +92,17 @@ def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> Outcome:
     return pipeline.scan(argument, bench.scanning, watch)
 
 
+def thumbnails(bench: Bench, argument: Thumbs, watch: Watch) -> dict[int, bytes]:
+    """Small pictures of some frames of a file that was scanned."""
+    from assay.report import thumbs
+
+    with stage(watch, "frame"):
+        return thumbs.thumbnails(argument)
+
+
 TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "prompt": judge_prompts,
     "generate": generate,
     "scan": scan,
+    "thumbnails": thumbnails,
 }

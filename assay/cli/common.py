@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,22 @@ from assay.settings import Settings
 from assay.worker import Listener
 from media import UsageError
 
+
+class _Out(Console):
+    """Stdout in words. A reader that has gone (`| head`) ends the telling, not the work: files are still written."""
+
+    def on_broken_pipe(self) -> None:
+        """Says nothing more; rich would exit."""
+        self.quiet = True
+        _let_go()
+
+
+def _let_go() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 err = Console(stderr=True, highlight=False)
-out = Console(highlight=False, soft_wrap=True)
+out = _Out(highlight=False, soft_wrap=True)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout, one object an item.")
 policy_option = click.option("--policy", metavar="P", help="A shipped policy's name, or the path of a YAML file.")
@@ -41,8 +56,11 @@ def settings(**flags: Any) -> Settings:
 
 def json_line(row: dict[str, Any]) -> None:
     """One object on stdout, flushed, so that a pipe reads it as soon as it is known."""
-    sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the lines has gone; the work they speak of goes on
+        _let_go()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from assay import assemble
+from assay.banking import is_worst
 from assay.errors import NoPicture
 from assay.leftovers import OwnerLock, new_owner
 from assay.outcome import Outcome
@@ -34,7 +35,7 @@ def publish_sheet(video: Path, outcome: Outcome, destination: Path, settings: Se
 
     Raises NoPicture where the video was found to hold material of which no picture may be made.
     """
-    refuse_worst(outcome)
+    refuse_worst(outcome, settings)
     pixels = draw(video, outcome)
     owner = new_owner()
     with OwnerLock(settings, owner):  # whoever dies here is swept up after like a worker
@@ -49,11 +50,10 @@ def publish_sheet(video: Path, outcome: Outcome, destination: Path, settings: Se
             write_image(destination, pixels)
 
 
-def refuse_worst(outcome: Outcome) -> None:
+def refuse_worst(outcome: Outcome, settings: Settings) -> None:
     """Law 7: a hit on the minors category, or on a bank marked so, makes no picture anywhere."""
-    reasons = [reason for decision in outcome.decisions for reason in decision.reasons]
-    if any(reason.category == "sexual/minors" and reason.value is not None for reason in reasons):
-        raise NoPicture("no picture is made of material found under sexual/minors")
+    if is_worst(outcome, settings):
+        raise NoPicture("no picture is made of material found under sexual/minors or in a bank of worst material")
 
 
 def draw(video: Path, outcome: Outcome) -> NDArray[np.uint8]:
