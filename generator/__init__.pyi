@@ -1,10 +1,12 @@
 from .backends.procedural import ProceduralGenerator as ProceduralGenerator
+from .backends.videos_api import VideosApiGenerator as VideosApiGenerator, VideosServer as VideosServer
 from .embedded import EmbeddedGenerator as EmbeddedGenerator
 from .errors import (
     Cancelled as Cancelled,
     GenerationError as GenerationError,
     GeneratorUnavailable as GeneratorUnavailable,
     InvalidRequest as InvalidRequest,
+    UpstreamRefused as UpstreamRefused,
 )
 from .footage import Footage as Footage
 from .recaption import GrammarRecaptioner as GrammarRecaptioner, Recaptioner as Recaptioner

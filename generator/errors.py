@@ -19,3 +19,7 @@ class GeneratorUnavailable(GenerationError):
 
 class Cancelled(GenerationError):
     """The caller's cancel event was set; nothing more comes, and everything held was let go."""
+
+
+class UpstreamRefused(GenerationError):
+    """A remote generator refused the request by a policy of its own. It is not our refusal: no rule of ours spoke."""
