@@ -57,6 +57,15 @@ class Guard(BaseModel):
     device: str = "cpu"
 
 
+class Likeness(BaseModel):
+    """The two ONNX models that faces are compared by; none ships. Galleries lie under home/galleries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    detector: Path  # with the outputs of YuNet
+    embedder: Path
+
+
 class Settings(BaseSettings):
     """What runs, where it keeps its state, and for how long a stage may take."""
 
@@ -73,6 +82,7 @@ class Settings(BaseSettings):
     guards: tuple[Guard, ...] = ()  # asked in this order, each where those before it are uncertain
     nudenet: Literal["auto", "on", "off"] = "auto"  # auto: used where the [nudenet] extra is installed
     openclip: OpenClip | None = None
+    likeness: Likeness | None = None
     banks: tuple[str, ...] | None = None  # names of the banks that are on; None: every bank under home/banks
     certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing
     private_key: Path | None = None
