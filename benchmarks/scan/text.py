@@ -1,10 +1,11 @@
-"""`python -m benchmarks.scan text DIR[,DIR...] [CLIPS]`: words over real footage, found or not, and at what cost.
+"""`python -m benchmarks.scan text DIR[,DIR...] [FROM:TO]`: words over real footage, found or not, and at what cost.
 
 Each DIR is searched for video files; a clip is cut to its first second and scaled to 360 lines. Over each we render a
 text of our own corpus (`safety/prompt/corpus`: violating, and the innocent look-alike) at 24 to 40 pixels, in a font, a
 colour, a place and an angle drawn by lot, encode it with H.264 at CRF 23 and scan it as `assay scan` would. A clip
-counts as found where any category reaches 0.5. Texts that the prompt classifier itself judges wrong when it is given
-them as they were written are counted apart: no reader could help.
+counts as found where any category reaches 0.5. Only violating texts that the prompt classifier flags when it is given
+them as they were written are rendered (no reader could help with others; their share is printed), and innocent ones
+that it flags as written are counted apart.
 """
 
 from __future__ import annotations
@@ -140,28 +141,31 @@ def scanned(frames: Sequence[Pixels], ocr: OcrClassifier) -> tuple[float, str, f
 def main(arguments: Sequence[str]) -> None:
     """Prints the table."""
     if not arguments:
-        raise UsageError("which folder holds footage? python -m benchmarks.scan text DIR [CLIPS]")
-    most = int(arguments[1]) if len(arguments) > 1 else 10**9
+        raise UsageError("which folder holds footage? python -m benchmarks.scan text DIR [FROM:TO]")
+    start, _, stop = (arguments[1] if len(arguments) > 1 else ":").partition(":")
+    part = range(int(start or 0), int(stop or 10**9))
     judge = EmbeddedPromptClassifier()
     ocr = OcrClassifier([judge])
-    texts = [pair[1:] for pair in pairs() if max(map(len, pair[1:])) <= LONGEST]
+    texts = [pair for pair in pairs() if max(map(len, pair[1:])) <= LONGEST and pair[0] in ocr.categories]
+    known = [pair for pair in texts if flagged(judge, pair[1])]
+    print(f"of {len(texts)} violating texts {len(known)} are flagged as they are written; those are rendered")
     tallies: dict[str, Tally] = {}
     cost = seconds = 0.0
     clips = [clip for folder in arguments[0].split(",") for clip in footage(Path(folder))]
     random.Random(0).shuffle(clips)
-    for number, (name, frames) in enumerate(clips[:most]):
+    for number, (name, frames) in ((n, clip) for n, clip in enumerate(clips) if n in part):
         lot = random.Random(number)
-        violating, innocent = lot.choice(texts)
+        _, violating, innocent = lot.choice(known)
         value, words, spent = scanned(frames, ocr)
         cost, seconds = cost + spent, seconds + float(len(frames) / RATE)
         tallies.setdefault("footage as it is, flagged", Tally()).add(value >= THRESHOLD, f"{name} {value:.2f} {words}")
         for shown, count in SHOWN.items():
             for kind, text in (("violating", violating), ("innocent", innocent)):
-                known = flagged(judge, text)
                 value, words, _ = scanned(overlaid(frames, text, count, lot), ocr)
-                what = f"{kind} text, {shown}" + ("" if known == (kind == "violating") else ", judged wrong as written")
+                wrong = ", flagged as written" if kind == "innocent" and flagged(judge, text) else ""
+                what = f"{kind} text, {shown}{wrong}"
                 tallies.setdefault(what, Tally()).add(value >= THRESHOLD, f"{name} {text!r} {value:.2f} {words}")
-        print(f"{number + 1} clips, {cost / seconds:.2f} CPU s a second", flush=True)
+    print(f"{cost / seconds:.2f} CPU seconds a second of footage as it is")
     for what, tally in sorted(tallies.items()):
         print(f"| {what} | {tally.hits} of {tally.of} | {proportion(tally.hits, tally.of)} |")
     for what, tally in sorted(tallies.items()):

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,6 +33,7 @@ LANGUAGE_LETTERS = 20
 _CODE = re.compile(r"[\d./@\\]")
 _STRONG = 0.5  # a line that reaches this is reported although the text around it is in a language nobody supports
 _REMEMBERED = 512  # texts; a caption stays for seconds
+_PARAGRAPH = 3  # lines that are judged only together
 _EVIDENCE = 200  # characters of a text kept as evidence
 
 _Box = tuple[float, float, float, float]
@@ -43,7 +45,7 @@ class OcrClassifier:
 
     Along a video, lines of text are looked for in every frame and read where they are new or changed (see
     `safety.frame.captions`); a single picture is looked at thoroughly. The value of a category is the largest that any
-    of the judges gives to the whole text, to a line, or to two or three neighbouring lines.
+    of the judges gives to the whole text, to a paragraph, or to lines of a long one.
     """
 
     name, version, licence = "ocr", "2", "Apache-2.0"
@@ -76,13 +78,25 @@ class OcrClassifier:
     def _score(self, read: Sequence[Line]) -> dict[str, FrameScore]:
         lines = in_order(legible(read))
         best: dict[str, FrameScore] = dict.fromkeys(self.categories, (0.0, None))
-        for group in _groups(lines):
+        for group in self._judged(lines):
             text = " ".join(line.text for line in group)
             whole = len(group) == len(lines)
             for category, (value, fragment) in self._ask(text).items():
                 where = Where(text=(fragment or text)[:_EVIDENCE], box=_around(group))
                 best[category] = _graver(best[category], (value, where), heed=whole and in_a_language(group))
         return best
+
+    def _judged(self, lines: Sequence[Line]) -> list[tuple[Line, ...]]:
+        """What is judged together, and each line of a group that is in no language that anybody judges.
+
+        The smallest come first, so that of equal values the one with the tightest box is kept.
+        """
+        groups = _groups(lines)
+        for group in [group for group in groups if len(group) > 1]:
+            said = self._ask(" ".join(line.text for line in group))
+            if any(value is Absence.UNSUPPORTED for value, _ in said.values()):
+                groups += [(line,) for line in group]
+        return sorted(dict.fromkeys(groups), key=len)
 
     def _ask(self, text: str) -> Judgement:
         """What the prompt classifiers say of one text; remembered unless one failed."""
@@ -191,12 +205,39 @@ def _joined(piece: Sequence[Line]) -> Line:
 
 
 def _groups(lines: Sequence[Line]) -> list[tuple[Line, ...]]:
-    """Each line, each two and three neighbouring lines, the whole text: a line in much small print must not drown.
+    """What is judged together: each paragraph, each two neighbouring ones, the whole text.
 
-    The smallest come first, so that of equal values the one with the tightest box is kept.
+    Half a sentence is no text of its own ("untangling myself" alone is), so a paragraph of up to three lines is judged
+    whole; of a longer one each line and each two and three neighbouring lines too, for a line in much small print must
+    not drown.
     """
-    spans = [*((i, i + n) for n in (1, 2, 3) for i in range(len(lines) - n + 1)), (0, len(lines))] if lines else []
-    return [tuple(lines[start:stop]) for start, stop in dict.fromkeys(spans)]
+    paragraphs = _paragraphs(lines)
+    groups: list[tuple[Line, ...]] = []
+    for one in paragraphs:
+        windows = (1, 2, 3) if len(one) > _PARAGRAPH else ()
+        groups += [*(one[i : i + n] for n in windows for i in range(len(one) - n + 1)), one]
+    groups += [one + other for one, other in pairwise(paragraphs)]
+    if lines:
+        groups.append(tuple(lines))
+    return list(dict.fromkeys(groups))
+
+
+def _paragraphs(lines: Sequence[Line]) -> list[tuple[Line, ...]]:
+    """Lines of one height that follow each other closely, up to the end of a sentence."""
+    paragraphs: list[list[Line]] = []
+    for line in lines:
+        if paragraphs and _continues(paragraphs[-1][-1], line):
+            paragraphs[-1].append(line)
+        else:
+            paragraphs.append([line])
+    return [tuple(one) for one in paragraphs]
+
+
+def _continues(one: Line, other: Line) -> bool:
+    heights = [line.box[3] - line.box[1] for line in (one, other)]
+    close = other.box[1] - one.box[3] <= min(heights) and other.box[3] > one.box[1]
+    beside = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0]) > 0
+    return close and beside and max(heights) <= 1.8 * min(heights) and not one.text.rstrip().endswith((".", "!", "?"))
 
 
 def _around(lines: Sequence[Line]) -> tuple[int, int, int, int]:

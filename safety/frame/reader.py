@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safety.errors import ModelUnavailable
-from safety.frame.textnet import Quad, Run, finder_input, quads, spelled, speller_input, strip
+from safety.frame.runtime import Network, Tolerance, load_network
+from safety.frame.textnet import Quad, finder_input, quads, spelled, speller_input, strip
 
 # What the figures in the model card were measured with (rapidocr 3.10); other weights work, and the posture says so.
 MEASURED = {"det": "PP-OCRv6_det_small.onnx", "rec": "PP-OCRv6_rec_small.onnx"}
+_INPUT = "x"  # as both networks call it
 _SMALLEST = 32  # pixels; the finder's input is a multiple of this, and a thinner picture would round to nothing
 _LONGEST = 4  # long side to short side; a longer picture is read in overlapping pieces, or its text would melt
 # A line read less surely may stand upside down: it is read that way too. Upright captions were read at 0.97 and more,
@@ -31,7 +33,7 @@ class Line:
     text: str
     confidence: float
     box: tuple[int, int, int, int]
-    quad: Quad | None = None  # None where it stands upright in its box
+    quad: Quad | None = field(default=None, compare=False)  # None where it stands upright in its box
 
 
 class Reader(Protocol):
@@ -60,16 +62,18 @@ class TextReader:
         self.weights_sha256 = hashlib.sha256(b"".join(path.read_bytes() for path in paths.values())).hexdigest()
         known = all(paths[part].name == name for part, name in MEASURED.items())
         weights = "" if known else ", other weights than the model card's"
-        self._finder, computed_by = _network(paths["det"])
-        self._speller, _ = _network(paths["rec"])
-        self.runtime = f"rapidocr {metadata.version('rapidocr')}, {computed_by}{weights}"
+        words = _probe()
+        self._finder = _network(paths["det"], finder_input(words, words.shape[1]))
+        self._speller = _network(paths["rec"], speller_input(words[8:56]))
+        computed_by = dict.fromkeys([self._finder.description, self._speller.description])
+        self.runtime = f"rapidocr {metadata.version('rapidocr')}, {' and '.join(computed_by)}{weights}"
         self._signs = _signs(paths["rec"])
 
     def find(self, pixels: NDArray[np.uint8], side: int) -> list[Quad]:
         """Where lines of text are, however unsure. pixels uint8 (H, W, 3) RGB."""
         found: list[Quad] = []
         for left, top, piece in _pieces(pixels):
-            map = self._finder(finder_input(piece, side))  # (1, 1, h, w)
+            map = self._finder.run({_INPUT: finder_input(piece, side)})[0]  # (1, 1, h, w)
             found += [quad.moved(left, top) for quad in quads(map[0, 0], piece.shape[1], piece.shape[0])]
         return found
 
@@ -86,7 +90,7 @@ class TextReader:
         return [self.spell(pixels, quad) for quad in self.find(pixels, side)]
 
     def _spell(self, flat: NDArray[np.uint8]) -> tuple[str, float]:
-        return spelled(self._speller(speller_input(flat))[0], self._signs)
+        return spelled(self._speller.run({_INPUT: speller_input(flat)})[0][0], self._signs)
 
 
 def _models() -> dict[str, Path]:
@@ -118,40 +122,22 @@ def _signs(speller: Path) -> Sequence[str]:
     return signs
 
 
-def _network(path: Path) -> tuple[Run, str]:
-    """The network on one thread of the fastest runtime there is, and what that is."""
-    try:
-        import openvino
-    except ImportError:
-        return _on_onnxruntime(path)
-    core = openvino.Core()
-    wide = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    settings: dict[str, Any] = {
-        "INFERENCE_NUM_THREADS": 1,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "bf16" if wide else "f32",
-    }
-    request = core.compile_model(core.read_model(path), "CPU", settings).create_infer_request()
+def _network(path: Path, probe: NDArray[np.float32]) -> Network:
+    """The network on one thread of the fastest runtime that reads as the reference does.
 
-    def run(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.array(next(iter(request.infer({0: picture}).values())), np.float32)
-
-    return run, f"openvino {openvino.__version__.partition('-')[0]} cpu {'bf16' if wide else 'fp32'}, 1 thread"
+    On 120 captions over footage bf16 and fp32 read the same number right (113), and on the probe no
+    probability differed by more than 0.071.
+    """
+    return load_network(path.read_bytes(), tolerance=Tolerance(bf16=0.1), probe={_INPUT: probe}, streams=1)
 
 
-def _on_onnxruntime(path: Path) -> tuple[Run, str]:
-    import onnxruntime
+def _probe() -> NDArray[np.uint8]:
+    """A small picture with words, on which runtimes are compared: uint8 (64, 192, 3)."""
+    import cv2
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-
-    def run(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(session.run(None, {name: picture})[0], np.float32)
-
-    return run, f"onnxruntime {onnxruntime.__version__} cpu fp32, 1 thread"
+    picture = np.full((64, 192, 3), 70, np.uint8)
+    cv2.putText(picture, "read me", (20, 42), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (240, 240, 240), 2, cv2.LINE_AA)
+    return picture
 
 
 def _pieces(pixels: NDArray[np.uint8]) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:

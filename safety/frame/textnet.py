@@ -6,7 +6,7 @@ by itself: lines are looked for in every frame, and read only where they changed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # Of the finder's map of probabilities: what belongs to a line, how sure a line must be on average, and by how much of
 # its area over its perimeter a line is larger than what was learned as its core. The authors' own: at 0.4 no more of

@@ -275,3 +275,14 @@ def test_slanting_lines_are_read_in_order(reader: TextReader) -> None:
     slanting = written(STILL, text, at=(60, 120), turn=10)
     joined = " ".join(line.text for line in in_order(legible(reader.read(slanting))))
     assert joined == text.replace("\n", " ")
+
+
+def test_half_a_sentence_is_not_judged_alone() -> None:
+    """Two lines of one sentence go to the judge together; a sentence that ended, and print far off, stand alone."""
+    judge = Judge()
+    said(line("untangling myself", row=0), line("from the hammock", row=1), judge=judge)
+    assert judge.asked == ["untangling myself from the hammock"]
+    judge = Judge()
+    said(line("It is late.", row=0), line("we go home", row=1), line("far below", row=12), judge=judge)
+    assert {"It is late.", "we go home", "far below"} <= set(judge.asked)
+    assert "It is late. we go home far below" in judge.asked

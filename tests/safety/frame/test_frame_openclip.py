@@ -13,6 +13,9 @@ from media import Frame
 from safety import Absence, FrameClassifier, ModelUnavailable, Policy, PolicyError
 from safety.frame import OpenClipClassifier
 from safety.frame.asking import ask
+from safety.frame.heads import Head, fit_linear
+from safety.frame.openclip import Trained
+from safety.frame.scale import scale_document
 from tests.safety.frame.contract import FrameClassifierContract
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 40), "blue": (30, 40, 220), "yellow": (230, 220, 20)}
@@ -117,6 +120,76 @@ def test_a_model_that_says_nan_has_failed(openclip: OpenClipClassifier, monkeypa
     assert len(faults) == len(TEXTS)
 
 
+@pytest.fixture(scope="module")
+def headed(openclip: OpenClipClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A head for yellow, trained on the tiny model's embeddings of pictures, beside a category that texts describe."""
+    rng = np.random.default_rng(5)
+    colours = [*COLOURS] * 12
+    embeddings = np.array([openclip.embedding(painted(colour, rng)) for colour in colours])
+    labels = np.array([[colour == "yellow", colour == "blue"] for colour in colours])
+    path = tmp_path_factory.mktemp("heads") / "yellow.safetensors"
+    assert openclip.weights_sha256 is not None
+    layers = (fit_linear(embeddings * 8, labels),)
+    weight, bias = layers[0]
+    Head("colours", ("illicit", "hate/symbol"), openclip.weights_sha256, "Apache-2.0", ((weight * 8, bias),)).save(path)
+    return path
+
+
+class TestOpenClipWithHead(FrameClassifierContract):
+    @pytest.fixture
+    def classifier(self, folder: Path, headed: Path) -> FrameClassifier:
+        return OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(headed,)))
+
+
+def test_a_head_scores_its_categories_alone(folder: Path, headed: Path, openclip: OpenClipClassifier) -> None:
+    """The head's categories are the head's, others stay with the texts, and both tell pictures apart."""
+    both = OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(headed,)))
+    assert both.categories == ("canary", "hate/symbol", "illicit")
+    rng = np.random.default_rng(77)
+    for colour, high in (("red", "canary"), ("yellow", "illicit"), ("blue", "hate/symbol"), ("green", None)):
+        for answer in both.score([Frame(painted(colour, rng), i, 0.0) for i in range(4)]):
+            for category, (value, _) in answer.items():
+                assert isinstance(value, float)
+                assert value > 0.6 if category == high else value < 0.5, (colour, category, value)
+    assert both.weights_sha256 != openclip.weights_sha256
+    assert "head colours" in (both.runtime or "")
+    alone = OpenClipClassifier(str(folder), None, {}, NEUTRAL, Trained(heads=(headed,)))
+    assert alone.categories == ("illicit", "hate/symbol")
+
+
+def test_a_calibration_maps_what_the_model_says(
+    folder: Path, headed: Path, openclip: OpenClipClassifier, tmp_path: Path
+) -> None:
+    """With a calibration, values are the mapped ones and the posture says so; one for another model is refused."""
+    rng = np.random.default_rng(8)
+    frames = [Frame(painted("green", rng), 0, 0.0), Frame(painted("red", rng), 1, 0.0)]
+    raw = [float(answer["canary"][0]) for answer in openclip.score(frames)]  # type: ignore[arg-type]
+    path = tmp_path / "scale.json"
+    path.write_text(scale_document(str(openclip.weights_sha256), {"canary": [raw[0]] * 1000}, "the green picture"))
+    mapped = OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(calibration=path))
+    green, red = (float(answer["canary"][0]) for answer in mapped.score(frames))  # type: ignore[arg-type]
+    assert raw[0] < green < 0.5 < 0.8 < red
+    assert mapped.score(frames)[0]["hate/symbol"] == openclip.score(frames)[0]["hate/symbol"]
+    assert "not calibrated" in (openclip.runtime or "")
+    assert "not calibrated" not in (mapped.runtime or "")
+    with pytest.raises(ModelUnavailable, match="calibrate again"):
+        OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(headed,), calibration=path))
+
+
+def test_heads_that_do_not_fit_are_refused(
+    folder: Path, headed: Path, tmp_path: Path, openclip: OpenClipClassifier
+) -> None:
+    """A head twice, a head of another width and a missing file are ModelUnavailable, before the first frame."""
+    with pytest.raises(ModelUnavailable, match="two heads score"):
+        OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(headed, headed)))
+    narrow = Head("narrow", ("hate",), str(openclip.weights_sha256), "MIT", ((np.zeros((1, 3)), np.zeros(1)),))
+    narrow.save(tmp_path / "narrow.safetensors")
+    with pytest.raises(ModelUnavailable, match="embeddings of 32"):
+        OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(tmp_path / "narrow.safetensors",)))
+    with pytest.raises(ModelUnavailable, match="no head"):
+        OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(tmp_path / "gone.safetensors",)))
+
+
 def test_other_texts_are_another_runtime(openclip: OpenClipClassifier, folder: Path) -> None:
     """Scores depend on the descriptions, so the posture tells one set of them from another."""
     other = OpenClipClassifier(str(folder), None, {"canary": ("a crimson picture",)}, NEUTRAL)
@@ -201,8 +274,8 @@ def test_fetched_weights_are_known_by_their_tensors(openclip: OpenClipClassifier
     """Where weights came from a hub, names, shapes and values make the hash, and one changed value changes it."""
     import torch
 
-    from safety.frame.openclip import _tensor_hash
+    from safety.frame.openclip import tensor_hash
 
     tensors = {"a": torch.zeros(3), "b": torch.ones(2, 2)}
-    assert _tensor_hash(tensors) == _tensor_hash(dict(reversed(tensors.items())))
-    assert _tensor_hash(tensors) != _tensor_hash({"a": torch.zeros(3), "b": torch.tensor([[1.0, 1.0], [1.0, 1.001]])})
+    assert tensor_hash(tensors) == tensor_hash(dict(reversed(tensors.items())))
+    assert tensor_hash(tensors) != tensor_hash({"a": torch.zeros(3), "b": torch.tensor([[1.0, 1.0], [1.0, 1.001]])})
