@@ -1,1 +1,1 @@
-"""Benchmarks of the video scanner: `python -m benchmarks.scan`."""
+"""Speed, recall, memory and sturdiness of the scan engine; see `python -m benchmarks.scan --help`."""

@@ -1,7 +1,7 @@
 """`python -m benchmarks.scan text DIR[,DIR...] [FROM:TO]`: words over real footage, found or not, and at what cost.
 
 Each DIR is searched for video files; a clip is cut to its first second and scaled to 360 lines. Over each we render a
-text of our own corpus (`safety/prompt/corpus`: violating, and the innocent look-alike) at 24 to 40 pixels, in a font, a
+text of our own corpus (`safety/prompt/corpus`: violating, its innocent look-alike, an ordinary innocent one) at 24 to 40 pixels, in a font, a
 colour, a place and an angle drawn by lot, encode it with H.264 at CRF 23 and scan it as `assay scan` would. A clip
 counts as found where any category reaches 0.5. Only violating texts that the prompt classifier flags when it is given
 them as they were written are rendered (no reader could help with others; their share is printed), and innocent ones
@@ -30,7 +30,7 @@ from media import Encoder, Frame, MediaError, UsageError, probe
 from safety import Item, Stage, Track
 from safety.frame import OcrClassifier, examine_video
 from safety.prompt import EmbeddedPromptClassifier
-from safety.prompt.corpus import pairs
+from safety.prompt.corpus import pairs, prompts
 
 HEIGHT, FRAMES, RATE, CRF = 360, 25, Fraction(25), 23
 THRESHOLD = 0.5
@@ -148,6 +148,7 @@ def main(arguments: Sequence[str]) -> None:
     ocr = OcrClassifier([judge])
     texts = [pair for pair in pairs() if max(map(len, pair[1:])) <= LONGEST and pair[0] in ocr.categories]
     known = [pair for pair in texts if flagged(judge, pair[1])]
+    ordinary = [text for text in prompts("benign") if len(text) <= LONGEST]
     print(f"of {len(texts)} violating texts {len(known)} are flagged as they are written; those are rendered")
     tallies: dict[str, Tally] = {}
     cost = seconds = 0.0
@@ -159,12 +160,13 @@ def main(arguments: Sequence[str]) -> None:
         value, words, spent = scanned(frames, ocr)
         cost, seconds = cost + spent, seconds + float(len(frames) / RATE)
         tallies.setdefault("footage as it is, flagged", Tally()).add(value >= THRESHOLD, f"{name} {value:.2f} {words}")
-        for shown, count in SHOWN.items():
-            for kind, text in (("violating", violating), ("innocent", innocent)):
-                value, words, _ = scanned(overlaid(frames, text, count, lot), ocr)
-                wrong = ", flagged as written" if kind == "innocent" and flagged(judge, text) else ""
-                what = f"{kind} text, {shown}{wrong}"
-                tallies.setdefault(what, Tally()).add(value >= THRESHOLD, f"{name} {text!r} {value:.2f} {words}")
+        trials = [("violating", violating, shown) for shown in SHOWN]
+        trials += [("look-alike", innocent, "half a second"), ("ordinary", lot.choice(ordinary), "half a second")]
+        for kind, text, shown in trials:
+            value, words, _ = scanned(overlaid(frames, text, SHOWN[shown], lot), ocr)
+            wrong = ", flagged as written" if kind != "violating" and flagged(judge, text) else ""
+            tally = tallies.setdefault(f"{kind} text, {shown}{wrong}", Tally())
+            tally.add(value >= THRESHOLD, f"{name} {text!r} {value:.2f} {words}")
     print(f"{cost / seconds:.2f} CPU seconds a second of footage as it is")
     for what, tally in sorted(tallies.items()):
         print(f"| {what} | {tally.hits} of {tally.of} | {proportion(tally.hits, tally.of)} |")
