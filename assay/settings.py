@@ -32,12 +32,42 @@ class Deadlines(BaseModel):
 
 
 class OpenClip(BaseModel):
-    """An open_clip model for zero-shot frame classification, by name and pretrained tag or file, or a local folder."""
+    """An open_clip model for frames, by name and pretrained tag or file, or a local folder; what was trained on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     pretrained: str | None = None
+    heads: tuple[Path, ...] = ()  # made by scripts/train-head
+    calibration: Path | None = None
+
+
+class ImageClassifier(BaseModel):
+    """An image classifier of transformers for frames, and what its labels mean."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str  # a folder, or a hub name with download = true
+    labels: dict[str, str]  # label, or its number -> our category
+    licence: str = "not stated"
+    calibration: Path | None = None
+    download: bool = False
+
+
+class Vlm(BaseModel):
+    """A vision-language model behind an OpenAI-compatible endpoint that judges a sample of frames."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    model: str  # as the server names it
+    api_key_env: str | None = None  # the environment variable that holds its key
+    timeout_s: PositiveFloat = 20.0
+    side: int = 768  # pixels of the longer side of what is sent
+    every_s: PositiveFloat = 2.0  # shown each shot, a frame every so many seconds,
+    escalate: float = 0.5  # and, where a model that sees every frame reaches this,
+    escalated_s: PositiveFloat = 0.5  # one every so many
+    licence: str = "that of the model behind the endpoint"
 
 
 class Guard(BaseModel):
@@ -82,6 +112,8 @@ class Settings(BaseSettings):
     guards: tuple[Guard, ...] = ()  # asked in this order, each where those before it are uncertain
     nudenet: Literal["auto", "on", "off"] = "auto"  # auto: used where the [nudenet] extra is installed
     openclip: OpenClip | None = None
+    images: tuple[ImageClassifier, ...] = ()
+    vlm: Vlm | None = None
     likeness: Likeness | None = None
     banks: tuple[str, ...] | None = None  # names of the banks that are on; None: every bank under home/banks
     certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing

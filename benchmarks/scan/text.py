@@ -1,11 +1,11 @@
 """`python -m benchmarks.scan text DIR[,DIR...] [FROM:TO]`: words over real footage, found or not, and at what cost.
 
 Each DIR is searched for video files; a clip is cut to its first second and scaled to 360 lines. Over each we render a
-text of our own corpus (`safety/prompt/corpus`: violating, its innocent look-alike, an ordinary innocent one) at 24 to 40 pixels, in a font, a
-colour, a place and an angle drawn by lot, encode it with H.264 at CRF 23 and scan it as `assay scan` would. A clip
-counts as found where any category reaches 0.5. Only violating texts that the prompt classifier flags when it is given
-them as they were written are rendered (no reader could help with others; their share is printed), and innocent ones
-that it flags as written are counted apart.
+text of our own corpus (`safety/prompt/corpus`: violating, its innocent look-alike, an ordinary innocent one) at 24 to
+40 pixels, in a font, a colour, a place and an angle drawn by lot, encode it with H.264 at CRF 23 and scan it as `assay
+scan` would. A clip counts as found where any category reaches 0.5. Only violating texts that the prompt classifier
+flags when it is given them as they were written are rendered (no reader could help with others; their share is
+printed), and innocent ones that it flags as written are counted apart.
 """
 
 from __future__ import annotations
