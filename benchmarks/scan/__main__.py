@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scan race|flash|memory|mutate ...`; results in results.md beside this file."""
+"""`python -m benchmarks.scan race|flash|memory|mutate|text|alarms ...`; results in results.md beside this file."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ def main() -> None:
     mutate = ways.add_parser("mutate", help="damaged files: no crash, no hang, no gigabyte")
     mutate.add_argument("--files", type=int, default=2000)
     mutate.add_argument("--seed", type=int, default=0)
+    for name, about in (("text", "words over footage, found or not"), ("alarms", "false alarms in an hour of footage")):
+        ways.add_parser(name, help=about).add_argument("arguments", nargs="+", help="see the module")
     for way in (race, flash, memory):
         way.add_argument("videos", nargs="+", type=Path, help="videos from which the clip is made")
         way.add_argument("--as-is", action="store_true", help="take the first video as it is")
@@ -36,6 +38,8 @@ def main() -> None:
 def _run(options: argparse.Namespace, folder: Path) -> str:
     from benchmarks.scan import clips
 
+    if options.way in ("text", "alarms"):
+        return str(importlib.import_module(f"benchmarks.scan.{options.way}").main(options.arguments))
     if options.way == "mutate":
         from benchmarks.scan.mutate import mutate
 

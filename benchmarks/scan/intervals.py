@@ -24,6 +24,16 @@ def clopper_pearson(hits: int, of: int) -> tuple[float, float]:
     return low, high
 
 
+def events_upper(events: int) -> float:
+    """The exact one-sided 95 % upper bound of a Poisson mean, from a count: 3.0 for none."""
+
+    def missing(mean: float) -> float:
+        terms = (math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(events + 1))
+        return (1 - CONFIDENCE) - sum(terms)
+
+    return _root(missing, 1e-9, 2.0 * events + 30.0)
+
+
 def _binomial(most: int, of: int, p: float) -> float:
     """The probability of at most that many hits."""
     if p in (0.0, 1.0):

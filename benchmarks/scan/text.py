@@ -138,8 +138,8 @@ def scanned(frames: Sequence[Pixels], ocr: OcrClassifier) -> tuple[float, str, f
     return best, words, cost
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Prints the table."""
+def main(arguments: Sequence[str]) -> str:
+    """The table as Markdown, and what was missed or flagged."""
     if not arguments:
         raise UsageError("which folder holds footage? python -m benchmarks.scan text DIR [FROM:TO]")
     start, _, stop = (arguments[1] if len(arguments) > 1 else ":").partition(":")
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str]) -> None:
     texts = [pair for pair in pairs() if max(map(len, pair[1:])) <= LONGEST and pair[0] in ocr.categories]
     known = [pair for pair in texts if flagged(judge, pair[1])]
     ordinary = [text for text in prompts("benign") if len(text) <= LONGEST]
-    print(f"of {len(texts)} violating texts {len(known)} are flagged as they are written; those are rendered")
+    out = [f"Of {len(texts)} violating texts {len(known)} are flagged as they are written; those are rendered."]
     tallies: dict[str, Tally] = {}
     cost = seconds = 0.0
     clips = [clip for folder in arguments[0].split(",") for clip in footage(Path(folder))]
@@ -167,12 +167,13 @@ def main(arguments: Sequence[str]) -> None:
             wrong = ", flagged as written" if kind != "violating" and flagged(judge, text) else ""
             tally = tallies.setdefault(f"{kind} text, {shown}{wrong}", Tally())
             tally.add(value >= THRESHOLD, f"{name} {text!r} {value:.2f} {words}")
-    print(f"{cost / seconds:.2f} CPU seconds a second of footage as it is")
+    out += [f"{cost / seconds:.2f} CPU seconds a second of footage as it is.", "", "| | flagged | |", "|---|---|---|"]
     for what, tally in sorted(tallies.items()):
-        print(f"| {what} | {tally.hits} of {tally.of} | {proportion(tally.hits, tally.of)} |")
+        out.append(f"| {what} | {tally.hits} of {tally.of} | {proportion(tally.hits, tally.of)} |")
     for what, tally in sorted(tallies.items()):
         wrong = "-" if what.startswith("violating") else "+"
-        print("\n".join(f"    {what}: {words}" for words in tally.words if words.startswith(wrong)))
+        out += [f"    {what}: {words}" for words in tally.words if words.startswith(wrong)]
+    return "\n".join(out)
 
 
 def flagged(judge: EmbeddedPromptClassifier, text: str) -> bool:
