@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import click
 
 from assay.cli.common import EXIT_BY_ACTION, json_line, json_option, policy_option, settings, tell, tell_neutralised
+from assay.crew import Crew
 from assay.errors import ExitCode, StageTimeout, WorkerDied
 from assay.worker import Failure, Worker
 from media import UsageError
@@ -32,8 +33,8 @@ def command(texts: tuple[str, ...], source: str | None, policy: str | None, as_j
         raise UsageError("give either TEXT or --from FILE (- for standard input)")
     lines: Iterable[Line] = enumerate(texts, 1) if texts else _read_lines(source or "-")
     gravest = ExitCode.OK
-    with Worker(settings(policy=policy)) as worker:
-        for row in _judge(worker, iter(lines)):
+    with Crew(settings(policy=policy)) as crew:
+        for row in chain.from_iterable(crew.answers(_batches(iter(lines)), _judge)):
             if as_json:
                 json_line(row)
             else:
@@ -42,12 +43,15 @@ def command(texts: tuple[str, ...], source: str | None, policy: str | None, as_j
     return gravest if len(texts) == 1 else ExitCode.OK
 
 
-def _judge(worker: Worker, lines: Iterator[Line]) -> Iterator[dict[str, Any]]:
+def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
     while batch := list(islice(lines, BATCH)):
-        asked = [line for line in batch if isinstance(line, tuple)]
-        answers = iter(_answers(worker, asked))
-        for line in batch:
-            yield next(answers) if isinstance(line, tuple) else line
+        yield batch
+
+
+def _judge(worker: Worker, batch: list[Line]) -> list[dict[str, Any]]:
+    """A row for every line of a batch, in order."""
+    answers = iter(_answers(worker, [line for line in batch if isinstance(line, tuple)]))
+    return [next(answers) if isinstance(line, tuple) else line for line in batch]
 
 
 def _answers(worker: Worker, asked: list[tuple[str | int, str]]) -> list[dict[str, Any]]:
