@@ -1,45 +1,27 @@
-"""The picture models that an operator names: open_clip, image classifiers, a judge behind an endpoint."""
+"""How a video is looked at under a policy: what may be covered, what must not be, and when to stop."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-from assay.settings import ImageClassifier, OpenClip, Settings, Vlm
-from safety import ChatEndpoint, FrameClassifier, Policy
-
-if TYPE_CHECKING:
-    from safety.frame import VlmJudge
+from safety import Action, Policy, Stage
+from safety.frame import ScanOptions
 
 
-def configured(settings: Settings, policy: Policy) -> list[FrameClassifier]:
-    """The models, loaded; ModelUnavailable or PolicyError with the remedy where one cannot be had."""
-    made: list[FrameClassifier] = []
-    if settings.openclip is not None:
-        made.append(_openclip(settings.openclip, policy))
-    made += [_images(one) for one in settings.images]
-    if settings.vlm is not None:
-        made.append(_judge(settings.vlm, policy))
-    return made
+def scan_options(policy: Policy, stage: Stage, *, epsilon: float, early_stop: bool) -> ScanOptions:
+    """The options of a walk.
 
-
-def _openclip(named: OpenClip, policy: Policy) -> FrameClassifier:
-    from safety.frame import OpenClipClassifier, Trained
-
-    return OpenClipClassifier.of_policy(named.model, named.pretrained, policy, Trained(named.heads, named.calibration))
-
-
-def _images(named: ImageClassifier) -> FrameClassifier:
-    from safety.frame import ImageModel, TransformersImageClassifier
-
-    return TransformersImageClassifier(
-        ImageModel(named.model, named.labels, named.licence, named.calibration, named.download)
-    )
-
-
-def _judge(named: Vlm, policy: Policy) -> VlmJudge:
-    from safety.frame import Schedule, VlmJudge, VlmOptions
-
-    endpoint = ChatEndpoint(named.url, named.model, named.api_key_env, named.timeout_s)
-    schedule = replace(Schedule(), every_s=named.every_s, escalate=named.escalate, escalated_s=named.escalated_s)
-    return VlmJudge.of_policy(endpoint, policy, VlmOptions(named.side, schedule, named.licence))
+    Near every threshold of the policy nothing but identical frames is covered. With `early_stop`, a walk ends at the
+    first frame that is by itself a block, whatever follows: what it did not reach is then not known, and a replay of
+    the decision under another policy refuses.
+    """
+    rules = policy.rules_for(stage)
+    alarms: dict[str, set[float]] = {}
+    certain: dict[str, float] = {}
+    for rule in rules:
+        limits = {rule.threshold, rule.threshold * rule.temporal.close}
+        limits |= {rule.temporal.instant} if rule.temporal.instant is not None else set()
+        alarms.setdefault(rule.category, set()).update(limits)
+        alone = rule.threshold if rule.temporal.k == 1 else rule.temporal.instant
+        if early_stop and rule.action is Action.BLOCK and rule.source == "*" and alone is not None:
+            certain[rule.category] = min(alone, certain.get(rule.category, alone))
+    ordered = {category: tuple(sorted(limits)) for category, limits in sorted(alarms.items())}
+    return ScanOptions(epsilon=epsilon, alarms=ordered, certain=certain)

@@ -7,9 +7,9 @@ is not a setting: it is data (see `safety.Policy`); settings only name it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,6 +29,22 @@ class Deadlines(BaseModel):
     generator: PositiveFloat = 1800.0
     frame: PositiveFloat = 3600.0
     provenance: PositiveFloat = 300.0
+
+
+def _offered(epsilon: float) -> float:
+    if epsilon not in (0.0, 1.0, 2.0):  # safety.frame.EPSILONS, which takes a while to import
+        raise ValueError("what is offered is 0, 1 and 2")
+    return epsilon
+
+
+class Scan(BaseModel):
+    """How videos are looked at. The defaults look at every frame; see docs/scanning.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Frames that differ by no more than this from one that was looked at are covered by it; 0: only identical ones.
+    epsilon: Annotated[float, AfterValidator(_offered)] = 0.0
+    early_stop: bool = False  # end at the first frame that is a block by itself
 
 
 class OpenClip(BaseModel):
@@ -126,6 +142,7 @@ class Settings(BaseSettings):
     tsa_anchors: tuple[Path, ...] = ()  # PEM files of the authorities whose time-stamps count
     review_expiry_hours: PositiveFloat = 72.0
     quarantine_key: Path | None = None  # the file (0600) that opens the quarantine; None: home/quarantine.key
+    scan: Scan = Scan()
     deadlines: Deadlines = Deadlines()
 
     @classmethod

@@ -35,6 +35,7 @@ class Coverage:
     covered  not shown to the model, but within `bound` of a frame that it was shown
     sampled  neither shown nor covered: the model looks only now and then, and nobody vouches for these frames
     bound    in words, by what frames were covered or how they were sampled
+    stopped  why the walk ended before the video did, in words; what it did not reach is not known
     """
 
     total: int
@@ -45,6 +46,7 @@ class Coverage:
     failed: int
     sampled: int = 0
     bound: str | None = None
+    stopped: str | None = None
 
     def __post_init__(self) -> None:
         looked = self.scored + self.covered + self.failed + self.sampled
@@ -54,8 +56,7 @@ class Coverage:
     def __add__(self, other: Coverage) -> Coverage:
         names = ("total", "decoded", "undecodable", "scored", "covered", "failed", "sampled")
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
-        bounds = dict.fromkeys(bound for bound in (self.bound, other.bound) if bound)
-        return Coverage(**sums, bound="; ".join(bounds) or None)
+        return Coverage(**sums, bound=_joined(self.bound, other.bound), stopped=_joined(self.stopped, other.stopped))
 
     def to_json(self) -> dict[str, Any]:
         """As the `coverage` of a line of the posture."""
@@ -65,3 +66,7 @@ class Coverage:
     def of(cls, stored: Coverage | Mapping[str, Any] | None) -> Coverage | None:
         """The account, also from what `to_json` wrote."""
         return stored if stored is None or isinstance(stored, Coverage) else cls(**stored)
+
+
+def _joined(*words: str | None) -> str | None:
+    return "; ".join(dict.fromkeys(word for word in words if word)) or None

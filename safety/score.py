@@ -247,5 +247,10 @@ class Examination:
     scores: tuple[Score | Track, ...] = ()
     posture: Posture = ()
 
+    @property
+    def partial(self) -> str | None:
+        """Why some of a video was not looked at, where a walk ended early: then a replay must refuse."""
+        return next((one.coverage.stopped for one in self.posture if one.coverage and one.coverage.stopped), None)
+
     def __add__(self, other: Examination) -> Examination:
         return Examination(self.items + other.items, self.scores + other.scores, self.posture + other.posture)

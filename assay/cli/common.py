@@ -12,7 +12,15 @@ from typing import Any
 import click
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from assay.errors import ExitCode
@@ -63,20 +71,29 @@ def json_line(row: dict[str, Any]) -> None:
         _let_go()
 
 
+class _Speed(ProgressColumn):
+    """Frames a second, while frames are looked at."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        known = task.fields.get("stage") == "frame" and speed is not None
+        return Text(f"{speed:.0f} frames/s" if known else "")
+
+
 @contextmanager
 def progress(shown: bool = True) -> Iterator[Listener | None]:
     """A listener that draws one bar a stage on stderr, where that is a terminal."""
     if not shown or not err.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
     words = {"generator": "generating", "frame": "looking at frames"}
     with Progress(*columns, console=err, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def listen(stage: str, done: float, total: float) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(words.get(stage, stage), total=total)
+                tasks[stage] = bars.add_task(words.get(stage, stage), total=total, stage=stage)
             bars.update(tasks[stage], completed=done, total=total)
 
         yield listen

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from assay.stages import Stages
 from safety import BANNED_CLASSES, Examiner, FrameClassifier, Stage
-from safety.frame.gate import PICTURE, evidence
+from safety.frame.gate import PICTURE
+from safety.frame.traits import evidence_of
 
 # What would have to be configured for a picture of the category to be judged.
 NEEDS = {
@@ -40,8 +41,8 @@ def _texts(categories: Sequence[str], classifiers: Sequence[Examiner]) -> str:
 
 def _pictures(categories: Sequence[str], classifiers: Sequence[FrameClassifier]) -> str:
     """What looks at the picture itself; words on the screen that are read do not stand in for that."""
-    lookers = [one for one in classifiers if evidence(one) == PICTURE]
-    readers = [one for one in classifiers if evidence(one) != PICTURE]
+    lookers = [one for one in classifiers if evidence_of(one) == PICTURE]
+    readers = [one for one in classifiers if evidence_of(one) != PICTURE]
     cells = []
     for name in categories:
         looked, read = _scoring(name, lookers), _scoring(name, readers)

@@ -57,20 +57,21 @@ def examine_video(
         raise ValueError(f"stage {stage.value!r}: needs stage 'frame' or 'input video'")
     options = options or ScanOptions()
     walk = Walk(classifiers, options)
-    stopped = None
+    stopped, partial = None, False
     try:
         with Feed(video, walk.looks, options.batch) as feed:
             _show_all(walk, feed, progress, cancel or _never)
     except MediaError as error:
         stopped = f"stopped after {walk.total} frames: {error}"
     except _Cancelled:
-        stopped = f"cancelled after {walk.total} frames"
+        stopped, partial = f"cancelled after {walk.total} frames", True
     finally:
         walk.dismiss()
     if stopped is not None:
         walk.abandon(video.declared_frames, stopped)
     item = Item(stage, ITEM_IDS[stage], sha256, walk.total)
-    return walk.end(item, _unseen(item, classifiers, wanted), stopped or walk.certain)
+    unseen = _unseen(item, classifiers, wanted)
+    return walk.end(item, unseen, stopped or walk.certain, partial or walk.certain is not None)
 
 
 class _Cancelled(Exception):

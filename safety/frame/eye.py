@@ -117,14 +117,14 @@ class Eye:
         """One track per category."""
         return self._recorder.tracks(item, source(self.classifier), pts, self._remark())
 
-    def coverage(self, total: int, undecodable: int) -> Coverage:
+    def coverage(self, total: int, undecodable: int, stopped: str | None) -> Coverage:
         """The account of this model."""
-        return Coverage(total, total - undecodable, undecodable, **self._counts, bound=self._words())
+        return Coverage(total, total - undecodable, undecodable, **self._counts, bound=self._words(), stopped=stopped)
 
-    def entry(self, stage: Stage, total: int, undecodable: int) -> PostureEntry:
+    def entry(self, stage: Stage, coverage: Coverage) -> PostureEntry:
         """Who looked; failed counts every frame that has no answer, also those that nobody could show to the model."""
-        failed = self._counts["failed"] + undecodable
-        return entry(self.classifier, stage, total, failed, self._remark(), self.coverage(total, undecodable))
+        failed = coverage.failed + coverage.undecodable
+        return entry(self.classifier, stage, coverage.total, failed, self._remark(), coverage)
 
     def _entered(self, frame: Frame | Undecodable, repeats: bool) -> _Entry:
         if isinstance(frame, Undecodable):

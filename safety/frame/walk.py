@@ -135,15 +135,16 @@ class Walk:
         for eye in self._all:
             eye.dismiss()
 
-    def end(self, item: Item, unseen: Sequence[Score], stopped: str | None) -> FrameExamination:
-        """The examination of the item, which counts as many frames as were walked."""
+    def end(self, item: Item, unseen: Sequence[Score], stopped: str | None, partial: bool) -> FrameExamination:
+        """The examination of the item, which counts as many frames as were walked; `partial`: by somebody's wish."""
         total, undecodable = self.total, self._undecodable
         scored = total - undecodable - self._covered - self._failed
         counts = FrameCounts(total, total - undecodable, undecodable, scored, self._covered, self._failed)
         pts = np.array(self._pts, np.float64)  # (N,)
         tracks = [track for eye in self._all for track in eye.tracks(item, pts)]
-        posture = tuple(eye.entry(item.stage, total, undecodable) for eye in self._all)
-        coverage = {source(eye.classifier): eye.coverage(total, undecodable) for eye in self._all}
+        why = stopped if partial else None
+        coverage = {source(eye.classifier): eye.coverage(total, undecodable, why) for eye in self._all}
+        posture = tuple(eye.entry(item.stage, coverage[source(eye.classifier)]) for eye in self._all)
         return FrameExamination(Examination((item,), (*tracks, *unseen), posture), counts, coverage, stopped)
 
     def _repeats(self, frame: Frame | Undecodable) -> bool:
