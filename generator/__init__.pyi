@@ -1,3 +1,4 @@
+from .backends.diffusers import DiffusersGenerator as DiffusersGenerator, DiffusersModel as DiffusersModel
 from .backends.procedural import ProceduralGenerator as ProceduralGenerator
 from .backends.videos_api import VideosApiGenerator as VideosApiGenerator, VideosServer as VideosServer
 from .embedded import EmbeddedGenerator as EmbeddedGenerator
