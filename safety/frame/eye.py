@@ -224,7 +224,7 @@ class Sampler(Eye):
         begins = self._shots.setdefault(key, Shots()).begins(frame)
         last = self._shown.get(key)
         if last is not None and not begins:
-            ago = frame.pts - last.frame.pts
+            ago = frame.pts - last.frame.pts + 1e-6  # times are quotients: 0.6 - 0.4 is less than 0.2
             wait_s = schedule.escalated_s if height >= schedule.escalate else schedule.every_s
             if 0.0 <= ago < wait_s:
                 return _Entry(frame, last, "sampled", exact=True)
