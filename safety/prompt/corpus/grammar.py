@@ -123,3 +123,38 @@ def innocent(count: int, seed: int) -> list[str]:
 def wrapped(text: str, count: int, rng: random.Random) -> list[str]:
     """The text in several forms of prompts; violating and innocent ones get the same."""
     return [wrapper.replace("{}", text) for wrapper in rng.sample(_list(_WRAPPERS), count)]
+
+
+_CAMERA = """
+wide shot; close-up; medium shot; aerial view; handheld camera; slow motion; tracking shot; low angle; over the
+shoulder; first person view; static camera; time-lapse; long take; 35 mm film; black and white; grainy phone video;
+security camera view; news footage; storyboard frame; animated; claymation; oil painting; pixel art
+"""
+_ENDINGS = """
+at night; at dawn; in the rain; in the snow; in the fog; in the summer heat; in a small town; in a big city; in the
+desert; on an island; in the year 1900; in the near future; seen from above; seen through a window; while music plays;
+no dialogue; realistic; highly detailed; in the manner of a documentary; cinematic light
+"""
+_SWAPS = (
+    ("man", "woman"), ("he", "she"), ("his", "her"), ("him", "her"), ("husband", "wife"), ("boyfriend", "girlfriend"),
+    ("brother", "sister"), ("father", "mother"), ("king", "queen"), ("men", "women"),
+)  # fmt: skip
+
+
+def varied(pair: tuple[str, str], count: int, rng: random.Random) -> list[tuple[str, str]]:
+    """Forms of a contrast pair: camera before, place or look behind, persons of another sex; the same on both sides."""
+    cameras, endings = _list(_CAMERA), _list(_ENDINGS)
+    forms: dict[tuple[str, str], None] = {}
+    while len(forms) < count:
+        swap = rng.random() < 0.4
+        head = f"{rng.choice(cameras)}{rng.choice((': ', ', '))}" if rng.random() < 0.5 else ""
+        tail = f"{rng.choice((', ', ' '))}{rng.choice(endings)}" if rng.random() < 0.7 or not head else ""
+        one, other = (f"{head}{_swapped(text) if swap else text}{tail}" for text in pair)
+        forms[one, other] = None
+    return list(forms)
+
+
+def _swapped(text: str) -> str:
+    """The text with words for men and women exchanged."""
+    other = {a: b for pair in _SWAPS for a, b in (pair, pair[::-1])} | {"her": "his"}
+    return " ".join(other.get(word, word) for word in text.split(" "))
