@@ -10,17 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from assay import banking, picture_models
 from assay.prompting import PromptStage
 from assay.settings import Guard, Settings
 from media import UsageError
 from safety import ChatEndpoint, Examiner, FrameClassifier, ModelUnavailable, Policy, PromptClassifier, Stage, source
 
 if TYPE_CHECKING:  # a command that only reads prompts waits for none of these
+    from assay.quarantine import Quarantine
     from assay.signing import Signer
     from assay.stages import Stages
     from assay.stamping import StampQueue
     from generator import VideoGenerator
     from provenance import SigningIdentity, Trust
+    from safety.frame import FaceEmbedder
 
 BACKENDS = ("embedded", "procedural")
 
@@ -34,25 +37,36 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
     from assay.stages import Stages
 
     prompt = prompt_stage(settings)
-    frame = frame_classifiers(settings, prompt)
+    banks = banking.Banks.load(settings)
+    frame = frame_classifiers(settings, prompt, banks)
     return Stages(
         prompt=prompt,
         frame=frame,
+        banks=banks,
         generator=video_generator(settings.backend) if generator else None,
         generator_backend=settings.backend if generator else None,
         signer=signer(settings),
         ledger=Ledger(settings.ledger),
         private=settings.private / owner,
         held=settings.held,
+        quarantine=lambda: quarantine(settings),
+        worst=banking.worst_categories(settings),
         owner=owner,
-        scoring_digest=scoring_digest([*prompt.classifiers, *frame], prompt.policy.zero_shot_digest),
+        scoring_digest=scoring_digest(
+            [*prompt.classifiers, *frame],
+            prompt.policy.zero_shot_digest,
+            # With covering, a score also depends on the thresholds near which nothing is covered.
+            (settings.scan.epsilon, prompt.policy.decision_digest) if settings.scan.epsilon else (),
+        ),
         review_expiry_hours=settings.review_expiry_hours,
+        epsilon=settings.scan.epsilon,
+        early_stop=settings.scan.early_stop,
     )
 
 
 def prompt_stage(settings: Settings) -> PromptStage:
     """The policy and the classifiers of texts."""
-    policy = Policy.load(settings.policy)
+    policy = banking.policy(settings)
     made = [_prompt_classifier(name, settings) for name in settings.prompt_classifiers]
     for guard in settings.guards if made else ():
         made[0] = _guarded(made[0], guard, policy)
@@ -88,7 +102,9 @@ def _prompt_classifier(name: str, settings: Settings) -> PromptClassifier:
     return made
 
 
-def frame_classifiers(settings: Settings, prompt: PromptStage) -> list[FrameClassifier]:
+def frame_classifiers(
+    settings: Settings, prompt: PromptStage, banks: banking.Banks | None = None
+) -> list[FrameClassifier]:
     """The frame classifiers, cheapest first; those that score nothing the policy asks about are left out."""
     from safety import frame as eyes
 
@@ -100,13 +116,30 @@ def frame_classifiers(settings: Settings, prompt: PromptStage) -> list[FrameClas
     installed = importlib.util.find_spec("nudenet") is not None
     if settings.nudenet == "on" or (settings.nudenet == "auto" and installed):
         made.append(eyes.NudenetClassifier())
-    if settings.openclip is not None:
-        made.append(
-            eyes.OpenClipClassifier.of_policy(settings.openclip.model, settings.openclip.pretrained, prompt.policy)
-        )
+    made += picture_models.configured(settings, prompt.policy)
+    if settings.likeness is not None:
+        made.append(likeness(settings))
+    made += (banks or banking.Banks.load(settings)).classifiers()
     shown = (Stage.FRAME, Stage.INPUT_IMAGE, Stage.INPUT_VIDEO)
     asked = {category for stage in shown for category in prompt.policy.categories_for(stage)}
     return sorted((one for one in made if asked.intersection(one.categories)), key=lambda one: one.cost_ms)
+
+
+def face_embedder(settings: Settings) -> FaceEmbedder:
+    """Finds and compares faces by the models of the settings; UsageError where none are named."""
+    from safety.frame import FaceEmbedder
+
+    if settings.likeness is None:
+        raise UsageError("settings: likeness.detector and likeness.embedder name no models, and none ship with Assay")
+    return FaceEmbedder(settings.likeness.detector, settings.likeness.embedder)
+
+
+def likeness(settings: Settings) -> FrameClassifier:
+    """Faces against every gallery of this installation."""
+    from safety.frame import Gallery, LikenessClassifier
+
+    paths = sorted((settings.home / "galleries").glob("*.gallery"))
+    return LikenessClassifier(face_embedder(settings), [Gallery.load(path) for path in paths])
 
 
 def video_generator(backend: str) -> VideoGenerator:
@@ -157,6 +190,13 @@ def signer(settings: Settings) -> Signer:
     return Signer(identity, Trust.of(identity), stamp_queue(settings) if later else None)
 
 
+def quarantine(settings: Settings) -> Quarantine:
+    """Where the worst material goes; made, with its key, when it is first needed."""
+    from assay.quarantine import Quarantine
+
+    return Quarantine(settings.quarantine, settings.quarantine_key or settings.home / "quarantine.key")
+
+
 def stamp_queue(settings: Settings) -> StampQueue:
     """The files that were signed offline and await their time-stamp."""
     from assay.stamping import StampQueue
@@ -171,10 +211,12 @@ def trust(settings: Settings) -> Trust:
     return Trust.of(signing_identity(settings)) + Trust.from_files(settings.trust_anchors, tsa=settings.tsa_anchors)
 
 
-def scoring_digest(examiners: Sequence[Examiner], zero_shot_digest: str) -> str:
-    """Hash of what scores depend on: models, versions, weights, and the policy's descriptions for zero-shot models."""
+def scoring_digest(examiners: Sequence[Examiner], zero_shot_digest: str, covering: Sequence[object] = ()) -> str:
+    """Hash of what scores depend on: models, versions, weights, the policy's descriptions for zero-shot models, and
+    how frames are covered where that was asked for.
+    """
     facts = sorted([source(one), one.weights_sha256 or ""] for one in examiners)
-    return hashlib.sha256(json.dumps([facts, zero_shot_digest]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([facts, zero_shot_digest, *covering]).encode()).hexdigest()
 
 
 def _third_party(name: str) -> Callable[[], Any]:

@@ -79,7 +79,11 @@ def worst_categories(settings: Settings) -> frozenset[str]:
 
 def is_worst(outcome: Outcome, settings: Settings) -> bool:
     """True where something was found, by any source, that no picture may show (law 7)."""
-    worst = worst_categories(settings)
+    return found_worst(outcome, worst_categories(settings))
+
+
+def found_worst(outcome: Outcome, worst: frozenset[str]) -> bool:
+    """The same, where the categories of which no picture may be made are at hand."""
     reasons = [reason for decision in outcome.decisions for reason in decision.reasons]
     banks = {category for category in worst if category.startswith("bank/")}
     scored = any((value or 0.0) > 0.0 for name, value in outcome.scores.items() if name in banks)

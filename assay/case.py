@@ -5,6 +5,7 @@ Whatever way a case ends, the ledger says how, and the private folder is gone.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,14 +16,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from assay.banking import found_worst
+from assay.evidence import evidence_of
 from assay.ledger import HeldRow, State, new_id, now
 from assay.outcome import Asset, Outcome
-from assay.request import Request
+from assay.request import Request, ScanRequest
 from assay.signing import origin_to_json, scanned_origin
 from assay.stages import Looked, Made, Stages
 from media import AssayError, UsageError
 from provenance import Digests, GateRecord, HumanDecision, Origin
-from safety import Action, Circumstances, Decision, Examination, decide
+from safety import Action, Circumstances, Decision, Examination, Stage, decide
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Case:
         self.examination = Examination()
         self.looked: Looked | None = None
         self.human: HumanDecision | None = None
+        self.quarantined: tuple[str, ...] = ()
 
     @classmethod
     @contextmanager
@@ -95,13 +99,31 @@ class Case:
         return gravest is Action.ALLOW
 
     def stop(self, action: Action, request: Request) -> Outcome:
-        """Ends before anything was rendered: refused, or held until a person has read the prompt."""
+        """Ends before anything was rendered: refused, or held until a person has read the prompt.
+
+        The worst is sealed: a picture whatever the action, since no person is to look at it here, a prompt where it is
+        refused.
+        """
+        pictures = [each for each in self.folder.glob("input*") if self._worst(Stage.INPUT_IMAGE, Stage.INPUT_VIDEO)]
+        if pictures or (action is Action.BLOCK and self._worst(Stage.PROMPT, Stage.NEGATIVE_PROMPT)):
+            self._seal("prompt", "request.json", json.dumps(request.to_json()).encode())
+            for each in pictures:
+                self._seal("input", each.name, each)
+            return self.close(Action.BLOCK)
         if action is Action.BLOCK:
             return self.close(action)
         return self._hold(HeldRow(stage="prompt", path=None, sha256=None, context={"request": request.to_json()}))
 
     def hold(self, action: Action, made: Made, request: Request) -> Outcome:
-        """Withholds a rendered video: deleted where it is refused, kept privately where a person must look."""
+        """Withholds a rendered video: deleted where it is refused, kept privately where a person must look.
+
+        The worst is sealed instead, with what it was made from; nobody reviews it here.
+        """
+        if self._worst():
+            self._seal("prompt", "request.json", json.dumps(request.to_json()).encode())
+            for kind, path in (("output", made.path), *(("input", path) for path in made.origin.inputs)):
+                self._seal(kind, path.name, path)
+            return replace(self.close(Action.BLOCK), record=made.record)
         if action is Action.BLOCK:
             return replace(self.close(action), record=made.record)
         self.stages.held.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,6 +134,24 @@ class Case:
         context |= {"record": made.record, "blocks": digests.blocks}
         row = HeldRow(stage="frame", path=str(kept), sha256=digests.sha256, context=context)
         return replace(self._hold(row), record=made.record)
+
+    def set_aside(self, request: ScanRequest) -> None:
+        """Seals a copy of an existing file with the worst material, where that was asked for; it stays where it is."""
+        if request.quarantine and self._worst():
+            self._seal("existing", request.path.name, request.path)
+
+    def _worst(self, *stages: Stage) -> bool:
+        """True where something was found of which no picture may be made; at these stages, or at any."""
+        found = self._outcome()
+        if stages:
+            found = replace(found, decisions=tuple(each for each in self.decisions if each.stage in stages))
+        return found_worst(found, self.stages.worst)
+
+    def _seal(self, kind: str, name: str, content: Path | bytes) -> None:
+        if self.stages.quarantine is None:
+            raise AssayError("no quarantine is assembled, and this material may be kept nowhere else")
+        put = self.stages.quarantine().put
+        self.quarantined += (put(evidence_of(self._outcome(), kind, name), content),)
 
     def release(self, made: Made, destination: Path) -> Outcome:
         """Signs the very file that was looked at, reads it back and publishes it."""
@@ -153,4 +193,7 @@ class Case:
 
     def _outcome(self, asset: Asset | None = None) -> Outcome:
         frames, sha256 = (self.looked.frames, self.looked.sha256) if self.looked else (None, None)
-        return Outcome(self.job, self.decisions, self.examination, asset, frames=frames, sha256=sha256)
+        return Outcome(
+            self.job, self.decisions, self.examination, asset,
+            frames=frames, sha256=sha256, quarantined=self.quarantined,
+        )  # fmt: skip

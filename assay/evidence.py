@@ -59,6 +59,7 @@ def evidence_of(outcome: Outcome, kind: str, name: str) -> Evidence:
     """What was found of an item: the decisions with their reasons, who looked, and under which policy."""
     record = {
         "job": outcome.job,
+        "judged_sha256": outcome.sha256,  # of the video whose frames were looked at
         "decisions": [decision.to_json() for decision in outcome.decisions],
         "posture": [entry.to_json() for entry in outcome.posture],
         "policy": outcome.decisions[-1].policy if outcome.decisions else None,

@@ -43,6 +43,7 @@ def scan(request: ScanRequest, stages: Stages, watch: Watch | None = None) -> Ou
     with Case.open("scan", {"path": str(request.path)}, stages, require_complete) as case:
         with stage(watch, "frame"):
             seen = case.judge(stages.look_at_frames(request.path, watch))
+            case.set_aside(request)
         if request.signed_copy is None or seen is not Action.ALLOW:
             return case.close(seen)
         with stage(watch, "provenance"):

@@ -34,8 +34,12 @@ class Request:
 
 @dataclass(frozen=True)
 class ScanRequest:
-    """One existing file to look at; `signed_copy` is where a copy goes that passed."""
+    """One existing file to look at; `signed_copy` is where a copy goes that passed.
+
+    `quarantine` seals a copy of the file where the worst material was found in it; the file itself is never touched.
+    """
 
     path: Path
     require_complete: bool = False
     signed_copy: Path | None = None
+    quarantine: bool = False

@@ -52,6 +52,7 @@ def generate_row(outcome: Outcome) -> dict[str, Any]:
         "manifest_state": outcome.asset.manifest_state if outcome.asset else None,
         "record": outcome.record,
         "review_id": outcome.review_id,
+        "quarantined": list(outcome.quarantined),
         "neutralised": outcome.neutralised,
         "error": None,
     }
@@ -66,6 +67,7 @@ def failed_generate_row(error: dict[str, Any]) -> dict[str, Any]:
         "manifest_state": None,
         "record": None,
         "review_id": None,
+        "quarantined": [],
         "error": error,
         "neutralised": None,
     }
@@ -88,6 +90,7 @@ def scan_row(path: str, outcome: Outcome) -> dict[str, Any]:
         "posture": [entry.to_json() for entry in outcome.posture],
         "policy": outcome.decisions[0].policy if outcome.decisions else None,
         "signed": str(outcome.asset.path) if outcome.asset else None,
+        "quarantined": list(outcome.quarantined),
         "error": None,
     }
 
@@ -96,5 +99,6 @@ def failed_scan_row(path: str, policy: dict[str, str], error: dict[str, Any]) ->
     """The line of a file about which no decision was reached."""
     return {
         "path": path, "sha256": None, "action": None, "complete": False, "not_evaluated": [], "reasons": [],
-        "scores": {}, "segments": [], "frames": None, "posture": [], "policy": policy, "signed": None, "error": error,
+        "scores": {}, "segments": [], "frames": None, "posture": [], "policy": policy, "signed": None,
+        "quarantined": [], "error": error,
     }  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from assay.banking import Banks
 from assay.errors import StageFailed
 from assay.ledger import Ledger
+from assay.looking import scan_options
 from assay.prompting import PromptStage
+from assay.quarantine import Quarantine
 from assay.request import Request
 from assay.signing import Signer, sha256_of
 from assay.watch import Watch
@@ -28,11 +31,11 @@ from provenance import Digests, Kind, Origin, SourceType, digests_of
 from safety import (
     Examination,
     FrameClassifier,
+    FrameCounts,
     Item,
     Policy,
     Stage,
 )
-from safety.frame import FrameCounts
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Stages:
 
     prompt: PromptStage
     frame: Sequence[FrameClassifier]
+    banks: Banks
     generator: VideoGenerator | None
     generator_backend: str | None
     signer: Signer
@@ -74,6 +78,10 @@ class Stages:
     scoring_digest: str
     lease_seconds: float = 3600.0
     review_expiry_hours: float = 72.0
+    epsilon: float = 0.0  # see assay.settings.Scan
+    early_stop: bool = False
+    quarantine: Callable[[], Quarantine] | None = None  # opened when it is first needed
+    worst: frozenset[str] = frozenset({"sexual/minors"})  # categories of which no picture may be made
 
     @property
     def policy(self) -> Policy:
@@ -97,12 +105,15 @@ class Stages:
         total = video.declared_frames or 0
         seen = examine_video(
             video, sha256, Stage.FRAME, self.frame, self.policy.categories_for(Stage.FRAME),
+            options=scan_options(self.policy, Stage.FRAME, epsilon=self.epsilon, early_stop=self.early_stop),
             progress=lambda done: watch.progress("frame", done, max(total, done)),
         )  # fmt: skip
         digests = digests_of(path)
         if digests.sha256 != sha256:
             raise StageFailed("frame", f"{path} changed while its frames were looked at")
-        return Looked(digests, seen.counts, seen.examination)
+        self.banks.note(self.frame, sha256)
+        known = self.banks.look_at_file(path, sha256, self.policy.categories_for(Stage.FILE))
+        return Looked(digests, seen.counts, seen.examination + known)
 
     def render(self, request: Request, folder: Path, watch: Watch) -> Made:
         """Generates into a private file; the record says how, so that the same request gives the same frames."""

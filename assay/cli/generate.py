@@ -83,6 +83,8 @@ def report(outcome: Outcome, label: str, as_json: bool) -> None:
         out.print(f"  signed {outcome.asset.path} ({outcome.asset.manifest_state})", markup=False)
     if outcome.review_id is not None:
         out.print(f"  held for a person: assay review show {outcome.review_id}", markup=False)
+    for sealed in outcome.quarantined:
+        out.print(f"  sealed in quarantine: {sealed}", markup=False)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

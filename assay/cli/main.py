@@ -20,8 +20,10 @@ COMMANDS = {
     "detect": ("detect", "Say whether files prove to be synthetic (by their manifest; no pixel is judged yet)."),
     "sign": ("sign", "Scan an existing video and sign a copy that passed."),
     "bank": ("bank", "Keep lists of known content that scans look for."),
+    "likeness": ("likeness", "Keep galleries of faces: who must not be shown, and who agreed to be."),
     "review": ("review", "Decide about prompts and outputs that are held for a person."),
     "policy": ("policy", "Lint and test policies."),
+    "quarantine": ("quarantine", "Sealed evidence of the worst material: list, hold, release, export, delete."),
     "keys": ("keys", "Make and show signing keys."),
 }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from assay import banking
 from assay.cli.common import EXIT_BY_ACTION, err, json_line, json_option, out, policy_option, progress, settings, tell
 from assay.errors import ExitCode
 from assay.leftovers import sweep
@@ -16,7 +17,10 @@ from assay.request import ScanRequest
 from assay.rows import failed_scan_row, scan_row
 from assay.worker import Failure, Worker, exit_code_of
 from media import AssayError, UsageError
-from safety import Policy
+
+if TYPE_CHECKING:
+    from assay.report.page import Report
+    from assay.settings import Settings
 
 VIDEO_SUFFIXES = tuple(".mp4 .m4v .mov .webm .mkv .avi .gif .ts .mpg .mpeg .wmv .flv .3gp .ogv".split())  # noqa: SIM905
 SEVERITY = {"allow": 0, "review": 1, "failed": 2, "block": 3}
@@ -32,8 +36,12 @@ SEVERITY = {"allow": 0, "review": 1, "failed": 2, "block": 3}
     "--strip", type=click.Path(path_type=Path), metavar="strip.png", help="Draw the decision strip (one file)."
 )
 @click.option(
+    "--report", "report_path", type=click.Path(path_type=Path), metavar="report.html", help="Write a page for people."
+)
+@click.option(
     "--sign-passed", type=click.Path(path_type=Path), metavar="DIR", help="Sign a copy of each file that passed."
 )
+@click.option("--quarantine", is_flag=True, help="Seal a copy of a file that holds the worst material.")
 @click.option("--fail-on", type=click.Choice(["block", "review", "failed"]), help="Exit code over many files.")
 def command(paths: tuple[Path, ...], policy: str | None, as_json: bool, **options: Any) -> int:
     """Look at every frame of existing videos."""
@@ -46,19 +54,25 @@ def command(paths: tuple[Path, ...], policy: str | None, as_json: bool, **option
         raise UsageError(f"--out {rows_path}: rows are written as JSON lines; write a name that ends in .jsonl")
     sweep(chosen)
     codes, outcomes = [], []
+    report = _report(options["report_path"], chosen, len(files))
     rows_file = rows_path.open("w", encoding="utf-8") if rows_path else None
     try:
         with Worker(chosen) as worker:
             for path in files:
                 signed_copy = options["sign_passed"] and _copy_path(path, options["sign_passed"])
-                request = ScanRequest(path, options["require_complete"], signed_copy)
+                request = ScanRequest(path, options["require_complete"], signed_copy, options["quarantine"])
                 row, code, outcome = scan_one(worker, request, shown=not as_json)
                 codes.append((row["action"] or "failed", code))
                 outcomes.append(outcome)
                 _write(row, as_json, rows_file)
+                if report is not None:
+                    _report_file(report, row, outcome, worker)
     finally:
         if rows_file is not None:
             rows_file.close()
+    if report is not None:
+        report.publish()
+        err.print(f"wrote {options['report_path']}", markup=False)
     if options["strip"] is not None and outcomes[0] is not None:
         _draw(files[0], outcomes[0], options["strip"], chosen)
     return _exit_code(codes, options["fail_on"])
@@ -70,7 +84,7 @@ def scan_one(worker: Worker, request: ScanRequest, shown: bool) -> tuple[dict[st
         with progress(shown) as listener:
             outcome: Outcome = worker.call("scan", request, listener)
     except AssayError as error:
-        policy = Policy.load(worker.settings.policy).ref
+        policy = banking.policy(worker.settings).ref
         return failed_scan_row(str(request.path), policy, Failure.of(error).to_json()), exit_code_of(error), None
     row = scan_row(str(request.path), outcome)
     return row, EXIT_BY_ACTION[row["action"]], outcome
@@ -89,8 +103,25 @@ def _write(row: dict[str, Any], as_json: bool, rows_file: Any) -> None:
         tell(row["path"], row["action"], row["reasons"], row["policy"])
         frames = row["frames"]
         out.print("  frames: " + ", ".join(f"{count} {name}" for name, count in frames.items()), markup=False)
+        for sealed in row["quarantined"]:
+            out.print(f"  sealed in quarantine: {sealed}", markup=False)
         if row["not_evaluated"]:
             out.print("  not evaluated: " + ", ".join(row["not_evaluated"]), markup=False)
+
+
+def _report(path: Path | None, chosen: Settings, files: int) -> Report | None:
+    """The page to fill; what is wrong with its name is said before anything is scanned."""
+    if path is None:
+        return None
+    from assay.report.page import Report
+
+    return Report(path, banking.policy(chosen), files)
+
+
+def _report_file(report: Report, row: dict[str, Any], outcome: Outcome | None, worker: Worker) -> None:
+    from assay.report.reporting import report_file
+
+    report_file(report, row, outcome, worker.settings, lambda wanted: worker.call("thumbnails", wanted))
 
 
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
