@@ -124,7 +124,7 @@ def own_rows() -> list[Row]:
     for index, (category, line) in enumerate(_lines("sequences")):
         bad, good = (" ".join(step.strip() for step in part.split("|")) for part in line.split("||"))
         rows += [Row(bad, OURS, {category: 1}, index), Row(good, OURS, innocent, index)]
-    for name in (*(name for name in _files("") if name not in ("names", *FORMS)), *_in("innocent"), *_in("benign")):
+    for name in (*(name for name in _files("") if name not in FORMS), *_in("benign")):
         rows += [Row(line, OURS, innocent, index) for index, (_, line) in enumerate(_lines(name))]
     rows += [Row(text, GRAMMAR, innocent, index) for index, text in enumerate(grammar.innocent(6000, SEED))]
     for maker, count in ((functional.hate_speech, 3500), (functional.questions, 2600), (functional.posts, 1500)):

@@ -1,0 +1,1 @@
+"""What the prompt classifier finds, lets pass and costs, beside peers that pip installs."""

@@ -1,0 +1,43 @@
+"""Who is measured: the shipped classifier, its parts alone, and the peers that pip installs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from safety import Item, Stage
+from safety.prompt import EmbeddedPromptClassifier
+
+Scores = Mapping[str, float]  # category -> value; `any` for those who know no categories; no entry: not evaluated
+Subject = Callable[[str], Scores]
+
+
+def assay() -> Subject:
+    """The classifier as it ships."""
+    classifier = EmbeddedPromptClassifier()
+
+    def judge(text: str) -> Scores:
+        scores = classifier.score(Item.text(Stage.PROMPT, "p", text), text)
+        return {score.category: score.value for score in scores if score.value is not None}
+
+    return judge
+
+
+def better_profanity() -> Subject:
+    """A list of words: 1 where one stands in the text."""
+    from better_profanity import profanity
+
+    profanity.load_censor_words()
+    return lambda text: {"any": float(profanity.contains_profanity(text))}
+
+
+def alt_profanity_check() -> Subject:
+    """A linear model of profane and abusive posts."""
+    from profanity_check import predict_prob
+
+    return lambda text: {"any": float(predict_prob([text])[0])}
+
+
+PEERS: Mapping[str, Callable[[], Subject]] = {
+    "better-profanity": better_profanity,
+    "alt-profanity-check": alt_profanity_check,
+}
