@@ -7,15 +7,16 @@ Nothing is learned and nothing is denoised: its frames are ground truth for test
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 
 import numpy as np
 
 from generator.errors import InvalidRequest
-from generator.request import GenerationRequest
-from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, Progress, drive
+from generator.request import GenerationRequest, Pixels
+from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, Preview, Progress, drive
 from generator.world.parse import Reading, read_prompt
 from generator.world.render import SceneRenderer
 from generator.world.scene import SceneSpec, draw_scene
@@ -44,20 +45,18 @@ class ProceduralGenerator:
         return drive(self._events(request), hook, cancel)
 
     def _events(self, request: GenerationRequest) -> Generator[Event, None, None]:
-        reading = read_prompt(request.prompt)
-        scene = scene_of(reading, request.seed)
-        renderer = SceneRenderer(scene, request.size)
+        beats = _beats(request)
         steps = -(-request.frames // CHUNK)
-        duration_s = float(request.frames / request.fps)
         for step in range(steps):
             start = step * CHUNK
             times = [float(i / request.fps) for i in range(start, min(start + CHUNK, request.frames))]
-            pixels = np.stack([renderer.frame(t, duration_s) for t in times])  # (T, H, W, 3)
+            pixels = np.stack([_playing(beats, t).frame(t) for t in times])  # (T, H, W, 3)
             yield Progress(step + 1, steps)
+            yield Preview(step + 1, steps, request.fps, partial(np.copy, pixels))
             yield Frames(pixels, start)
-        yield Completed(self._record(request, reading, scene))
+        yield Completed(self._record(request, beats))
 
-    def _record(self, request: GenerationRequest, reading: Reading, scene: SceneSpec) -> GenerationRecord:
+    def _record(self, request: GenerationRequest, beats: Sequence[_Beat]) -> GenerationRecord:
         return GenerationRecord(
             model=self.name,
             version=self.version,
@@ -76,9 +75,9 @@ class ProceduralGenerator:
             fps=request.fps,
             frames=request.frames,
             native_frames=request.frames,
-            notes=tuple(_notes(request, reading, scene)),
-            words_ignored=reading.words_ignored,
-            scene=scene.words(),
+            notes=tuple(_notes(request, beats)),
+            words_ignored=tuple(dict.fromkeys(word for beat in beats for word in beat.reading.words_ignored)),
+            scene=beats[0].scene.words(),
             libraries={name: metadata.version(name) for name in ("numpy", "opencv-python-headless")},
         )
 
@@ -89,7 +88,36 @@ def scene_of(reading: Reading, seed: int) -> SceneSpec:
     return replace(scene, **{"motion": "still", "camera": "static", **reading.attributes})  # type: ignore[arg-type]
 
 
-def _notes(request: GenerationRequest, reading: Reading, scene: SceneSpec) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Beat:
+    """One prompt of a storyboard: when it plays, what was read in it, and who draws it."""
+
+    start_s: float
+    length_s: float
+    reading: Reading
+    scene: SceneSpec
+    renderer: SceneRenderer
+
+    def frame(self, t: float) -> Pixels:
+        """The picture (H, W, 3) at a moment of the video."""
+        return self.renderer.frame(t - self.start_s, self.length_s)
+
+
+def _beats(request: GenerationRequest) -> list[_Beat]:
+    starts = [0.0, *(start_s for start_s, _ in request.storyboard), float(request.frames / request.fps)]
+    made = []
+    for prompt, start_s, end_s in zip(request.prompts, starts, starts[1:], strict=False):
+        reading = read_prompt(prompt)
+        scene = scene_of(reading, request.seed)
+        made.append(_Beat(start_s, end_s - start_s, reading, scene, SceneRenderer(scene, request.size)))
+    return made
+
+
+def _playing(beats: Sequence[_Beat], t: float) -> _Beat:
+    return next(beat for beat in reversed(beats) if beat.start_s <= t)
+
+
+def _notes(request: GenerationRequest, beats: Sequence[_Beat]) -> Iterator[str]:
     if float(request.frames / request.fps) != request.seconds:
         yield (
             f"{request.seconds:g} s at {request.fps} fps is not a whole number of frames: "
@@ -97,7 +125,9 @@ def _notes(request: GenerationRequest, reading: Reading, scene: SceneSpec) -> It
         )
     if request.negative_prompt is not None:
         yield "the negative prompt was not used: the procedural back-end has no guidance"
-    for name in ("kind", "colour", "background"):
-        if name not in reading.attributes and not (name == "colour" and scene.kind == "emblem"):
-            drawn = scene.words()[name]
-            yield f"the prompt names no {name} that this back-end can draw: the seed drew {drawn!r}"
+    for number, beat in enumerate(beats, 1):
+        which = "the prompt" if len(beats) == 1 else f"prompt {number}"
+        for name in ("kind", "colour", "background"):
+            if name not in beat.reading.attributes and not (name == "colour" and beat.scene.kind == "emblem"):
+                drawn = beat.scene.words()[name]
+                yield f"{which} names no {name} that this back-end can draw: the seed drew {drawn!r}"

@@ -10,7 +10,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from generator import Completed, Conditioning, Frames, GenerationRequest, InvalidRequest, ProceduralGenerator, Progress
+from generator import (
+    Completed,
+    Conditioning,
+    Frames,
+    GenerationRequest,
+    InvalidRequest,
+    Preview,
+    ProceduralGenerator,
+    Progress,
+)
 from generator.world.reader import measure
 
 
@@ -114,3 +123,23 @@ def test_the_record_is_plain_json() -> None:
     assert (told["seed"], told["size"], told["fps"], told["weights_sha256"]) == (5, [32, 18], "24", None)
     assert {"model", "version", "steps", "native_size", "seconds", "mode", "libraries", "notes"} <= set(told)
     assert told["digital_source_type"] == "algorithmicMedia"
+
+
+def test_a_storyboard_is_drawn_prompt_by_prompt() -> None:
+    """Each part of a storyboard shows its own prompt, from its moment on."""
+    request = GenerationRequest(
+        "a red ball in the snow", size=(96, 60), seconds=4, fps=Fraction(8), storyboard=((2.0, "a blue star at night"),)
+    )
+    frames, completed = made(request)
+    assert (measure(frames[:16]).colour, measure(frames[:16]).background) == ("red", "snow")
+    assert (measure(frames[16:]).colour, measure(frames[16:]).background) == ("blue", "night")
+    assert completed.record.frames == 32
+
+
+def test_previews_show_what_is_handed_over() -> None:
+    """Each chunk is shown as a preview first, so that whoever judges previews can stop it."""
+    events = list(ProceduralGenerator().generate(GenerationRequest("a red ball", size=(32, 18), seconds=1)))
+    shown = [event.frames() for event in events if isinstance(event, Preview)]
+    handed = [event.pixels for event in events if isinstance(event, Frames)]
+    assert len(shown) == len(handed) == 3
+    assert all(np.array_equal(a, b) for a, b in zip(shown, handed, strict=True))
