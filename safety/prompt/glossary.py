@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 from safety.errors import PolicyError
-from safety.prompt.lexicon import WEIGHTS, Term, written_out
+from safety.prompt.lexicon import Term, written_out
 from safety.prompt.listing import read_yaml
 from safety.prompt.phrases import Hit, Key
 
@@ -30,7 +31,11 @@ INNOCENT = "innocent"
 _NEAR = 6  # words between two concepts of a rule, at most
 _CHARS_A_WORD = 2.5  # of Chinese and Japanese
 _HITS_MAX = 24  # of one concept that are looked at, so that time stays linear in the text
-_RULE = re.compile(r"(?P<strength>strong|medium|weak) (?P<concepts>[a-z_ +&|-]+?)(?: within (?P<near>\d+))?\Z")
+_CONCEPTS = r"[a-z_]+(?:\|[a-z_]+)*"
+_RULE = re.compile(
+    rf"(?P<strength>strong|medium|weak) (?P<needs>{_CONCEPTS}(?: \+ {_CONCEPTS})*)"
+    rf"(?: - (?P<unless>{_CONCEPTS}))?(?: within (?P<near>\d+))?\Z"
+)
 _CYRILLIC = str.maketrans("aebkmhopctyx30", "аевкмнорстухзо")
 _LEET = str.maketrans("013457", "oieast")
 _MIXED = re.compile(r"(?=[^ ;]*[a-z0-9])(?=[^ ;]*[\u0400-\u04ff])[^ ;]+")
@@ -88,11 +93,10 @@ def parse_rules(raw: bytes) -> tuple[Rule, ...]:
     for category, lines in read_yaml("lexicons/rules", raw)["categories"].items():
         for line in lines:
             match = _RULE.match(str(line))
-            if match is None or match["strength"] not in WEIGHTS:
+            if match is None:
                 raise PolicyError(f"lexicons/rules: {category}: {line!r} is no rule: STRENGTH a + b - c [within N]")
-            needed, *silencers = match["concepts"].split(" - ")
-            needs = tuple(tuple(part.strip().split("|")) for part in needed.split("+"))
-            unless = frozenset(word.strip() for some in silencers for word in some.split("|"))
+            needs = tuple(tuple(part.split("|")) for part in match["needs"].split(" + "))
+            unless = frozenset((match["unless"] or "").split("|")) - {""}
             near = int(match["near"] or _NEAR)
             out.append(Rule(f"{category}: {line}", Term(category, match["strength"]), needs, unless, near))
     return tuple(out)
@@ -179,13 +183,18 @@ def _readable(key: Key, code: str) -> tuple[str, Sequence[int]]:
     return _rejoined(text, key)
 
 
+def rejoined(key: Key) -> str:
+    """The key's text with letters that stand alone in a row joined to words again."""
+    return _rejoined(key.text, key)[0]
+
+
 def _rejoined(text: str, key: Key) -> tuple[str, Sequence[int]]:
-    """Letters that stand alone in a row become words again; a wider gap between them parts two words."""
+    """Letters that stand alone in a row become words again; a gap unlike most others in the row parts two words."""
     dropped: set[int] = set()
     for match in _LETTERS.finditer(text):
-        gaps = range(match.start() + 1, match.end(), 2)
-        widths = [key.at[i + 1] - key.at[i - 1] for i in gaps]
-        dropped.update(i for i, width in zip(gaps, widths, strict=True) if width == min(widths))
+        gaps = {i: key.view.text[key.at[i - 1] + 1 : key.at[i + 1]] for i in range(match.start() + 1, match.end(), 2)}
+        usual = Counter(gaps.values()).most_common(1)[0][0]
+        dropped.update(i for i, gap in gaps.items() if gap == usual)
     if not dropped:
         return text, range(len(text))
     kept = array("I", (i for i in range(len(text)) if i not in dropped))
@@ -244,5 +253,3 @@ def reads(code: str) -> bool:
 @cache
 def _codes() -> frozenset[str]:
     return frozenset(codes())
-
-

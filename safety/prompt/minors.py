@@ -42,7 +42,11 @@ _TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen")
 _UNITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", *_TEENS)
 _NUMBER = rf"(?P<n>\d{{1,3}}|{'|'.join(_UNITS)})"
 _AGE = re.compile(rf"(?<![^ ;]){_NUMBER} ?(?:year|years|yr|yrs|y|month|months|week|weeks) ?(?:old|o)s?(?![^ ;])")
-_AGE_SHORT = re.compile(r"(?<![^ ;])(?P<n>\d{1,2}) ?(?:yo|y o|yrs|sai|anos|años|ans|jahre alt|лет|岁|歲|歳)(?![a-z])")
+_AGE_WORDS = "yo|y o|yrs|sai|anos|años|ans|jahre alt|jahrig(?:e[nrs]?)?|anni|лет|год(?:а|у)?|سنه|سنوات|عام|عاما|साल|वर्ष"
+_AGE_SHORT = re.compile(rf"(?<![^ ;])(?P<n>\d{{1,2}}) ?(?:{_AGE_WORDS})(?![^ ;])")
+# Chinese and Japanese put no space around an age, and may write it in their own digits.
+_DIGITS = "一二三四五六七八九"
+_AGE_DENSE = re.compile(rf"(?<![\d{_DIGITS}十])(?P<n>\d{{1,2}}|十[{_DIGITS}]?|[{_DIGITS}]) ?(?:岁|歲|歳|才)")
 _AGED = re.compile(rf"(?<![^ ;])(?:aged|age|age of|is only|barely|turned|turning){'[ ;]'}{_NUMBER}(?![^ ;])")
 _MONTHS = re.compile(r"month|week")
 _THINGS = re.compile(
@@ -110,15 +114,24 @@ def minor_cue(key: Key, hits: Sequence[Hit]) -> MinorCue:
 
 def _ages(text: str) -> list[tuple[int, int, int]]:
     ages = []
-    for pattern in (_AGE, _AGE_SHORT, _AGED):
+    for pattern in (_AGE, _AGE_SHORT, _AGE_DENSE, _AGED):
         for match in pattern.finditer(text):
             number = match["n"]
-            years = _UNITS.index(number) + 1 if number in _UNITS else int(number)
+            years = _years(number)
             if pattern is _AGE and _MONTHS.search(match.group()):
                 years = 1
             if not (pattern is _AGE and _THINGS.match(text, match.end())):
                 ages.append((match.start(), match.end(), years))
     return ages
+
+
+def _years(number: str) -> int:
+    if number in _UNITS:
+        return _UNITS.index(number) + 1
+    if number.isdecimal():
+        return int(number)
+    ones = number.removeprefix("十")
+    return 10 * number.startswith("十") + (_DIGITS.index(ones) + 1 if ones else 0)
 
 
 def sexual_level(value: float, hits: Sequence[Hit]) -> Level:

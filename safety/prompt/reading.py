@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from safety.prompt.gazetteer import NAMED_BY_CONTEXT, Entry, Gazetteer, Named, names_in
-from safety.prompt.language import Language, language_of
+from safety.prompt.glossary import glossary, reads, rejoined
+from safety.prompt.language import Language, also_in, language_of
 from safety.prompt.lexicon import Benign, Lexicon, Signal, Term, signals
 from safety.prompt.linear import MASK, WINDOW, windows
 from safety.prompt.minors import Cues
@@ -81,14 +82,31 @@ class Reader:
                 views.append(ReadView(key, tuple(self.index.find(key))))
         last = views[-1]
         named = frozenset(word for name in last.names for word in name.hit.phrase.split() if word not in self.common)
-        language = _language(last.key.text or found.plain.text, found.plain.text, self.readable, named)
-        return Reading(text, tuple(views), found.tampering, language)
+        languages = _languages(last.key, found.plain.text, self.readable, named)
+        codes = {language.code for language in languages} | set(also_in(last.key.text))
+        unmeasured = (language for language in languages if not language.measured)
+        return Reading(text, _with_lists(views, sorted(codes)), found.tampering, next(unmeasured, languages[0]))
 
 
-def _language(key: str, original: str, common: frozenset[str], named: frozenset[str]) -> Language:
-    """The language of a text; a long one is asked window by window, and any that was not measured counts for all."""
-    whole = language_of(key, original[: 4 * WINDOW], common, named)
-    if not whole.measured or len(key) <= 2 * WINDOW:
-        return whole
-    parts = (language_of(key[a:b], key[a:b], common, named) for a, b in windows(key))
-    return next((part for part in parts if not part.measured), whole)
+def _with_lists(views: Sequence[ReadView], codes: Sequence[str]) -> tuple[ReadView, ...]:
+    """The views with what the word lists of some languages say. Lists are folded, so the raw view yields to others."""
+    lists = [glossary(code) for code in codes if reads(code)]
+    folded = any(view.key.view.name != "raw" for view in views)
+    return tuple(
+        view
+        if folded and view.key.view.name == "raw"
+        else replace(view, hits=(*view.hits, *(hit for some in lists for hit in some.hits(view.key))))
+        for view in views
+    )
+
+
+def _languages(key: Key, original: str, common: frozenset[str], named: frozenset[str]) -> list[Language]:
+    """The language of a text first; a long one is asked window by window as well."""
+    whole = language_of(key.text or original, original[: 4 * WINDOW], common, named)
+    words = rejoined(key)
+    if words != key.text and (joined := language_of(words, words, common, named)).code != whole.code:
+        whole = joined if reads(joined.code) else whole
+    if len(key.text) <= 2 * WINDOW:
+        return [whole]
+    parts = (language_of(key.text[a:b], key.text[a:b], common, named) for a, b in windows(key.text))
+    return list(dict.fromkeys((whole, *parts)))

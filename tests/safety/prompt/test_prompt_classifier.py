@@ -182,15 +182,11 @@ def test_a_text_without_words_says_nothing(classifier: EmbeddedPromptClassifier,
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("一个男人在街上走", "zh"),
-        ("男の人が街を歩いている", "ja"),
         ("한 남자가 거리를 걷고 있다", "ko"),
-        ("мужчина идёт по улице", "ru"),
-        ("رجل يمشي في الشارع", "ar"),
-        ("एक आदमी सड़क पर चल रहा है", "hi"),
-        ("un hombre camina por la calle con su perro", "es"),
-        ("ein Mann geht mit seinem Hund durch die Straße", "de"),
-        ("un homme marche dans la rue avec son chien", "fr"),
+        ("чоловік іде вулицею зі своїм собакою", "uk"),
+        ("زنی با سگش در پارک قدم می زند", "fa"),
+        ("een man loopt met zijn hond door het park", "nl"),
+        ("kobieta pije kawę w ogrodzie i czyta książkę", "pl"),
         ("qzx vrrgh plok wuzz tgnn", "und"),
         ("🔥🍆💦", "und"),
     ],
@@ -215,7 +211,7 @@ def test_names_count_in_any_language(classifier: EmbeddedPromptClassifier) -> No
 
 def test_a_listed_word_counts_in_any_language(classifier: EmbeddedPromptClassifier) -> None:
     """A strong listed word is a find even where the language is not measured; the other categories stay absent."""
-    scores = judged(classifier, "ein Mann sieht einen hentai und lacht mit der Frau")
+    scores = judged(classifier, "een man kijkt naar een hentai en lacht met zijn vrouw")
     assert scores["sexual"].value is not None
     assert scores["hate"].absence is Absence.UNSUPPORTED
 
@@ -224,7 +220,7 @@ def test_a_foreign_passage_in_a_long_english_text_is_could_not_look(classifier: 
     """A long English text with one passage in another language is not passed as English."""
     english = "a man walks his dog along the beach while the sun sets over the sea. " * 20
     assert judged(classifier, english)["hate"].value is not None
-    foreign = english + "мужчина идёт по улице и рассказывает историю. " * 12 + english
+    foreign = english + "чоловік іде вулицею і розповідає цікаву історію. " * 12 + english
     assert judged(classifier, foreign)["hate"].absence is Absence.UNSUPPORTED
 
 
@@ -266,6 +262,17 @@ def test_any_string_gets_its_scores(text: str) -> None:
             assert 0 <= score.where.span[0] < score.where.span[1] <= len(text)
             assert score.where.text is not None
             score.where.text.encode()
+
+
+@pytest.mark.full
+@settings(max_examples=10_000, deadline=None)
+@given(st.text(st.characters(), max_size=120))
+def test_ten_thousand_strings_get_their_scores(text: str) -> None:
+    """Ten thousand strings of any plane, surrogates, NUL and bidi among them, each get all their scores."""
+    shared = loaded()
+    assert [score.category for score in shared.score(Item.text(Stage.PROMPT, "t", text), text)] == list(
+        shared.categories
+    )
 
 
 @pytest.mark.full
