@@ -1,6 +1,6 @@
-"""`python -m benchmarks.scan text DIR[,DIR...] [FROM:TO]`: words over real footage, found or not, and at what cost.
+"""`python -m benchmarks.scan text DIR[,DIR...] [FROM:TO] [FRAMES]`: words over real footage, found or not.
 
-Each DIR is searched for video files; a clip is cut to its first second and scaled to 360 lines. Over each we render a
+Each DIR is searched for video files; a clip is cut to FRAMES frames (25) and scaled to 360 lines. Over each we render a
 text of our own corpus (`safety/prompt/corpus`: violating, its innocent look-alike, an ordinary innocent one) at 24 to
 40 pixels, in a font, a colour, a place and an angle drawn by lot, encode it with H.264 at CRF 23 and scan it as `assay
 scan` would. A clip counts as found where any category reaches 0.5. Only violating texts that the prompt classifier
@@ -57,19 +57,19 @@ class Tally:
         self.words.append(f"{'+' if hit else '-'} {words}")
 
 
-def footage(folder: Path) -> Iterator[tuple[str, list[Pixels]]]:
-    """Name and first second of every video under the folder, 360 lines high, sizes even."""
+def footage(folder: Path, count: int = FRAMES) -> Iterator[tuple[str, list[Pixels]]]:
+    """Name and first frames of every video under the folder, 360 lines high, sizes even."""
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".mp4", ".avi", ".gif", ".webm", ".mkv")):
         try:
-            frames = [f.pixels for f in islice(probe(path).frames(), FRAMES) if isinstance(f, Frame)]
+            frames = [f.pixels for f in islice(probe(path).frames(), count) if isinstance(f, Frame)]
         except MediaError:
             continue
-        if len(frames) < 8:
+        if len(frames) < min(8, count):
             continue
         height, width = frames[0].shape[:2]
         size = (max(2, round(width * HEIGHT / height / 2) * 2), HEIGHT)
         frames = [np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8) for pixels in frames]
-        yield str(path.relative_to(folder)), (frames * FRAMES)[:FRAMES]
+        yield str(path.relative_to(folder)), (frames * count)[:count]
 
 
 def fonts() -> list[str]:
@@ -144,6 +144,8 @@ def main(arguments: Sequence[str]) -> str:
         raise UsageError("which folder holds footage? python -m benchmarks.scan text DIR [FROM:TO]")
     start, _, stop = (arguments[1] if len(arguments) > 1 else ":").partition(":")
     part = range(int(start or 0), int(stop or 10**9))
+    count = int(arguments[2]) if len(arguments) > 2 else FRAMES
+    long = max((name for name, shown in SHOWN.items() if shown < count), key=lambda name: SHOWN[name])
     judge = EmbeddedPromptClassifier()
     ocr = OcrClassifier([judge])
     texts = [pair for pair in pairs() if max(map(len, pair[1:])) <= LONGEST and pair[0] in ocr.categories]
@@ -152,7 +154,7 @@ def main(arguments: Sequence[str]) -> str:
     out = [f"Of {len(texts)} violating texts {len(known)} are flagged as they are written; those are rendered."]
     tallies: dict[str, Tally] = {}
     cost = seconds = 0.0
-    clips = [clip for folder in arguments[0].split(",") for clip in footage(Path(folder))]
+    clips = [clip for folder in arguments[0].split(",") for clip in footage(Path(folder), count)]
     random.Random(0).shuffle(clips)
     for number, (name, frames) in ((n, clip) for n, clip in enumerate(clips) if n in part):
         lot = random.Random(number)
@@ -160,8 +162,8 @@ def main(arguments: Sequence[str]) -> str:
         value, words, spent = scanned(frames, ocr)
         cost, seconds = cost + spent, seconds + float(len(frames) / RATE)
         tallies.setdefault("footage as it is, flagged", Tally()).add(value >= THRESHOLD, f"{name} {value:.2f} {words}")
-        trials = [("violating", violating, shown) for shown in SHOWN]
-        trials += [("look-alike", innocent, "half a second"), ("ordinary", lot.choice(ordinary), "half a second")]
+        trials = [("violating", violating, shown) for shown in SHOWN if SHOWN[shown] <= SHOWN[long]]
+        trials += [("look-alike", innocent, long), ("ordinary", lot.choice(ordinary), long)]
         for kind, text, shown in trials:
             value, words, _ = scanned(overlaid(frames, text, SHOWN[shown], lot), ocr)
             wrong = ", flagged as written" if kind != "violating" and flagged(judge, text) else ""

@@ -40,3 +40,12 @@ def test_the_card_of_ocr_is_about_the_weights_that_were_measured() -> None:
     assert f"confidence of {MIN_CONFIDENCE}" in card
     assert f"{MIN_LETTERS} letters" in card
     assert f"{LANGUAGE_LETTERS} letters" in card
+
+
+def test_the_cards_of_configured_models_say_that_nothing_was_measured() -> None:
+    """Models that an operator brings have a card of their adapter, and no figure that is not theirs."""
+    for name, title in (("vlm", "# vlm@1:"), ("images", "# images-NAME@1:")):
+        card = (CARDS / f"{name}.md").read_text()
+        assert card.startswith(title)
+        assert "**Measured.** Nothing about any category" in card
+    assert "**No figure is claimed for any category**" in (CARDS / "openclip.md").read_text()
