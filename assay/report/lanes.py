@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.outcome import Outcome
-from safety import Action, Policy, Segment, Stage, Track
+from safety import Action, Decision, Policy, Segment, Stage, Track
 
 BINS = 240  # columns of a lane, whatever the length of the file
 WIDTH, HEIGHT = 960, 34  # units of a lane's drawing; it is stretched to the page
@@ -55,16 +55,40 @@ def found_segments(outcome: Outcome) -> list[tuple[Segment, Action]]:
     """Every segment, with the gravest action that some rule asked for because of it; the gravest first."""
     found = []
     for decision in outcome.decisions:
+        stretches = _stretches_of(decision)
         for segment in decision.segments:
-            actions = [
-                reason.action
-                for reason in decision.reasons
-                if (reason.category, reason.source) == (segment.category, segment.source) and reason.where is not None
-                and reason.where.start_s is not None and reason.where.end_s is not None
-                and reason.where.start_s < segment.end_s and segment.start_s < reason.where.end_s
-            ]  # fmt: skip
+            known = stretches.get((segment.category, segment.source), {})
+            actions = [action for action, one in known.items() if one.meets(segment)]
             found.append((segment, max(actions, default=Action.ALLOW)))
     return sorted(found, key=lambda one: (-one[1], one[0].start_s, one[0].category))
+
+
+@dataclass(frozen=True)
+class _Stretches:
+    """When rules asked for one action: starts in order, and for each the latest end so far. Seconds."""
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+
+    def meets(self, segment: Segment) -> bool:
+        """Whether one of them overlaps the segment; a file may have thousands of each."""
+        last = int(np.searchsorted(self.starts, segment.end_s, "right")) - 1
+        return last >= 0 and float(self.ends[last]) >= segment.start_s
+
+
+def _stretches_of(decision: Decision) -> dict[tuple[str, str | None], dict[Action, _Stretches]]:
+    spans: dict[tuple[str, str | None], dict[Action, list[tuple[float, float]]]] = {}
+    for reason in decision.reasons:
+        where = reason.where
+        if where is not None and where.start_s is not None and where.end_s is not None:
+            by_action = spans.setdefault((reason.category, reason.source), {})
+            by_action.setdefault(reason.action, []).append((where.start_s, where.end_s))
+    made: dict[tuple[str, str | None], dict[Action, _Stretches]] = {}
+    for key, by_action in spans.items():
+        for action, some in by_action.items():
+            starts, ends = np.array(sorted(some)).T
+            made.setdefault(key, {})[action] = _Stretches(starts, np.maximum.accumulate(ends))
+    return made
 
 
 def lane_svg(lane: Lane, end_s: float) -> str:
