@@ -26,6 +26,9 @@ _MATRICES = {
     10: Colorspace.BT2020,
 }
 
+Turn = tuple[bool, bool, bool]  # transpose, mirror left-right, mirror top-bottom
+_TURN_HOLDS = 64  # frames
+
 _THIN = 32  # pixels; of a picture of 2000x2, swscale's averages were 50 grey levels off
 
 
@@ -45,6 +48,7 @@ class Developer:
 
     def __init__(self) -> None:
         self._full, self._small = _Press(), _Press()  # a table is for one pair of sizes and formats
+        self._turns = _Turns()
 
     def develop(self, frame: VideoFrame, looks: frozenset[Look]) -> list[tuple[View, Pixels | Exposure]]:
         """The looks at one frame: its colours, and where it is not opaque also how it shows over black and white.
@@ -56,8 +60,8 @@ class Developer:
             av.FFmpegError, ValueError: the pixel format or the colour tags have no conversion.
         """
         if not (has_alpha(frame) or frame.format.has_palette):
-            return [("colours", _Negative(self, frame, looks))]
-        rgba = upright(self.pressed(frame, "rgba"), orientation(frame))  # (H, W, 4)
+            return [("colours", _Negative(self, frame, self._turns.of(frame), looks))]
+        rgba = upright(self.pressed(frame, "rgba"), self._turns.of(frame))  # (H, W, 4)
         if int(rgba[..., 3].min()) == 255:
             return [("colours", np.ascontiguousarray(rgba[..., :3]))]
         return list(_looks(rgba))
@@ -66,6 +70,28 @@ class Developer:
         """The frame's pixels as it was stored, as `kind` (rgb24, rgba), reduced to `size` where that is given."""
         matrix = None if frame.format.is_rgb or frame.format.has_palette else _matrix(frame)
         return (self._small if size else self._full).reformat(frame, kind, size, matrix)
+
+
+class _Turns:
+    """Which way up the frames of one stream are.
+
+    To read a frame's side data makes PyAV tie a knot of references that only the garbage collector undoes: a hundred
+    1080p frames, 300 MB, used to wait for it. So it is read of few: the first, those whose rotation (which PyAV reads
+    without a knot) is another than before, and now and then a key frame, for a flip that is no rotation.
+    """
+
+    def __init__(self) -> None:
+        self._rotation: int | None = None
+        self._turn: Turn = (False, False, False)
+        self._since = 0
+
+    def of(self, frame: VideoFrame) -> Turn:
+        """See `orientation`."""
+        self._since += 1
+        stale = frame.key_frame and self._since > _TURN_HOLDS
+        if self._rotation is None or frame.rotation != self._rotation or stale:
+            self._rotation, self._turn, self._since = frame.rotation, orientation(frame), 0
+        return self._turn
 
 
 class _Press:
@@ -89,9 +115,8 @@ class _Press:
 class _Negative:
     """An `Exposure` that holds what the decoder gave."""
 
-    def __init__(self, developer: Developer, frame: VideoFrame, looks: frozenset[Look]) -> None:
-        self._developer, self._frame = developer, frame
-        self._turn = orientation(frame)
+    def __init__(self, developer: Developer, frame: VideoFrame, turn: Turn, looks: frozenset[Look]) -> None:
+        self._developer, self._frame, self._turn = developer, frame, turn
         self._known: dict[Look, Pixels] = {look: self._develop(look) for look in sorted(looks - {"sampled"})}
 
     @property
@@ -192,7 +217,7 @@ def _looks(rgba: NDArray[np.uint8]) -> list[tuple[View, Pixels]]:
     return views
 
 
-def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
+def orientation(frame: VideoFrame) -> Turn:
     """(transpose, mirror left-right, mirror top-bottom), in this order, that the display matrix asks for.
 
     The matrix maps a stored point (p, q) to x = a p + c q, y = b p + d q, with y down. Angles that are no multiple
@@ -209,7 +234,7 @@ def orientation(frame: VideoFrame) -> tuple[bool, bool, bool]:
     return True, c < 0, b < 0
 
 
-def upright(array: NDArray[np.uint8], turn: tuple[bool, bool, bool]) -> NDArray[np.uint8]:
+def upright(array: NDArray[np.uint8], turn: Turn) -> NDArray[np.uint8]:
     """The array (H, W, C) as it is shown."""
     transpose, mirror, flip = turn
     if transpose:
