@@ -82,16 +82,17 @@ class Reader:
                 views.append(ReadView(key, tuple(self.index.find(key))))
         last = views[-1]
         named = frozenset(word for name in last.names for word in name.hit.phrase.split() if word not in self.common)
-        languages = _languages(last.key, found.plain.text, self.readable, named)
+        first = next((view.key for view in views if view.key.view.name == "plain"), views[0].key)
+        languages = _languages(last.key, first, self.readable, named)
         codes = {language.code for language in languages} | set(also_in(last.key.text))
         unmeasured = (language for language in languages if not language.measured)
         return Reading(text, _with_lists(views, sorted(codes)), found.tampering, next(unmeasured, languages[0]))
 
 
 def _with_lists(views: Sequence[ReadView], codes: Sequence[str]) -> tuple[ReadView, ...]:
-    """The views with what the word lists of some languages say. Lists are folded, so the raw view yields to others."""
+    """The views with what the word lists of some languages say. Lists are folded, so the raw view yields to `plain`."""
     lists = [glossary(code) for code in codes if reads(code)]
-    folded = any(view.key.view.name != "raw" for view in views)
+    folded = any(view.key.view.name == "plain" for view in views)
     return tuple(
         view
         if folded and view.key.view.name == "raw"
@@ -100,11 +101,16 @@ def _with_lists(views: Sequence[ReadView], codes: Sequence[str]) -> tuple[ReadVi
     )
 
 
-def _languages(key: Key, original: str, common: frozenset[str], named: frozenset[str]) -> list[Language]:
-    """The language of a text first; a long one is asked window by window as well."""
+def _languages(key: Key, first: Key, common: frozenset[str], named: frozenset[str]) -> list[Language]:
+    """The language of a text first; a long one is asked window by window as well.
+
+    `first` is the key before disguises were undone: letters set apart are joined by English words, so that a text in
+    another language is read from there.
+    """
+    original = first.view.text
     whole = language_of(key.text or original, original[: 4 * WINDOW], common, named)
-    words = rejoined(key)
-    if words != key.text and (joined := language_of(words, words, common, named)).code != whole.code:
+    words = rejoined(first)
+    if words != first.text and (joined := language_of(words, words, common, named)).code != whole.code:
         whole = joined if reads(joined.code) else whole
     if len(key.text) <= 2 * WINDOW:
         return [whole]
