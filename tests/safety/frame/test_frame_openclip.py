@@ -283,7 +283,7 @@ def test_fetched_weights_are_known_by_their_tensors(openclip: OpenClipClassifier
 
 @pytest.mark.full
 def test_the_script_trains_a_head_that_loads(folder: Path, tmp_path: Path) -> None:
-    """From folders of pictures to a head file: figures on sources kept back are printed, and the head finds its colour."""
+    """From folders of pictures to a head file: figures on sources kept back are printed; the head finds its colour."""
     import subprocess
 
     from PIL import Image
@@ -296,9 +296,8 @@ def test_the_script_trains_a_head_that_loads(folder: Path, tmp_path: Path) -> No
             picture.save(tmp_path / "pictures" / name / f"source{number // 2}{name}_{number}.png")
     root, out = Path(__file__).parents[3], tmp_path / "head.safetensors"
     command = [sys.executable, "scripts/train-head", str(folder), str(tmp_path / "pictures"), str(out)]
-    ran = subprocess.run(
-        command, cwd=root, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True, check=False
-    )
+    alone = {"PYTHONPATH": str(root), "PATH": ""}
+    ran = subprocess.run(command, cwd=root, env=alone, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "hate/symbol: AUC" in ran.stdout
     trained = OpenClipClassifier(str(folder), None, TEXTS, NEUTRAL, Trained(heads=(out,)))
