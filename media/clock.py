@@ -24,6 +24,11 @@ class Clock:
         self._zero = zero
 
     @property
+    def frame(self) -> Fraction:
+        """Seconds that an average frame lasts; 0 where nobody knows."""
+        return self._frame
+
+    @property
     def zero(self) -> Fraction:
         """Second 0 on the container's own time line: the earliest time submitted before the first question."""
         if self._zero is None:

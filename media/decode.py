@@ -25,6 +25,7 @@ from media.frame import Frame, Look, Undecodable
 from media.ledger import Ledger, Owed
 from media.picture import Developer
 from media.source import LIMIT_PIXELS, brief, declared_pictures, missing_from, opened, video_streams
+from media.span import Span, declared_seconds
 from media.video import Video
 
 # What a hostile stream can make PyAV raise: FFmpeg's own errors, and those of the wrapper around them.
@@ -111,6 +112,7 @@ class _Pass:
             zero=self.zero,
         )
         self.declared = declared_pictures(self.container, self.stream)
+        self.span = Span(declared_seconds(self.container, self.stream), tick, self.clock.frame)
         self.decoder = decoder_of(self.stream, self.threads)
         self.ledger = Ledger(field_packets=self.decoder is not None and self.decoder.name == "h264")
 
@@ -119,6 +121,7 @@ class _Pass:
         for packet in self._packets():
             self.ledger.submit(packet.pts)
             self.clock.submit(packet.pts, packet.dts)
+            self.span.add(packet.pts, packet.duration)
             yield from self._decoded(packet)
         yield from self._decoded(None)
         for owed in self.ledger.rest():
@@ -185,10 +188,9 @@ class _Pass:
         if missing > 0 or self.position > 0:
             return
         short = missing_from(self.path)
-        if self.broken or short:
-            yield self._undecodable(
-                None, self.broken or f"the file breaks off; at least {short} bytes of it are missing"
-            )
+        breaks = f"the file breaks off; at least {short} bytes of it are missing" if short else ""
+        if why := self.broken or breaks or self.span.shortfall():
+            yield self._undecodable(None, why)
 
     def _lost(self, owed: Owed) -> Undecodable:
         reason = owed.reason or "the decoder gave no picture for it and no reason"
