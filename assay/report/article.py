@@ -144,8 +144,9 @@ def _timeline(outcome: Outcome, policy: Policy) -> str:
     if not found:
         return '<h3>Timeline</h3><p class="note review">No model gave a score for any frame of this file.</p>'
     loud = [lane for lane in found if lane.segments or lane.lost.any()]
-    quiet = [lane for lane in found if lane not in loud]
-    shown = _rows(loud, end_s, "rows") if loud else '<p class="soft">Nothing was found in any category that was looked for.</p>'
+    quiet = [lane for lane in found if not (lane.segments or lane.lost.any())]
+    nothing = '<p class="soft">Nothing was found in any category that was looked for.</p>'
+    shown = _rows(loud, end_s, "rows") if loud else nothing
     rest = _rows(quiet, end_s, "rows quiet")
     legend = (
         '<p class="legend" aria-hidden="true"><i style="background:var(--area)"></i>score'
