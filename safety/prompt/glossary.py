@@ -21,7 +21,7 @@ from functools import cache
 from importlib import resources
 
 from safety.errors import PolicyError
-from safety.prompt.lexicon import Term, written_out
+from safety.prompt.lexicon import WEIGHTS, Term, written_out
 from safety.prompt.listing import read_yaml
 from safety.prompt.phrases import Hit, Key
 
@@ -142,7 +142,8 @@ class Glossary:
         for rule in rules():
             if not rule.unless & found.keys() and (span := _satisfied(rule, found, words)):
                 out.append(Hit(at[span[0]], at[span[1] - 1] + 1, rule.name, rule.term))
-        return out
+        # A longer hit stands for the shorter ones inside it, so one that says less must not cover one that says more.
+        return [hit for hit in out if not any(_says_less(hit, other) for other in out)]
 
     def _concepts(self, text: str) -> Iterator[tuple[str, int, int]]:
         for last, (length, some) in self._automaton.iter(text):
@@ -152,6 +153,11 @@ class Glossary:
             for entry in some:
                 if (begins or entry.inside) and (ends or entry.goes_on):
                     yield entry.concept, start, end
+
+
+def _says_less(hit: Hit, other: Hit) -> bool:
+    weaker = WEIGHTS[hit.meaning.strength] < WEIGHTS[other.meaning.strength]
+    return weaker and hit.meaning.category == other.meaning.category and other.within(hit)
 
 
 def _entries(concept: str, line: str) -> Iterator[tuple[str, Entry]]:
