@@ -55,12 +55,19 @@ class Feed:
         try:
             frames = self._video.frames(looks=self._looks)
             with closing(frames if isinstance(frames, Generator) else _generated(frames)) as walk:
-                for some in _batches(walk, self._size):
+                for some in _batches(self._wanted(walk), self._size):
                     if not self._put(some):
                         return
             self._put(None)
         except BaseException as error:  # noqa: BLE001 (it is raised where the frames are asked for)
             self._put(error)
+
+    def _wanted(self, frames: Iterator[Frame | Undecodable]) -> Iterator[Frame | Undecodable]:
+        """The frames, until nobody wants more: not a whole batch longer."""
+        for frame in frames:
+            yield frame
+            if self._unwanted.is_set():
+                return
 
     def _put(self, some: Batch | BaseException | None) -> bool:
         """False where nobody wants it any more."""
