@@ -58,7 +58,10 @@ def listed(code: str, text: str) -> dict[str, float]:
     """The signals of one language's list, whatever the language of the text."""
     views = canonical_views(text, NONE).all
     best: dict[str, float] = {}
-    for view in [view for view in views if view.name != "raw"] or views:
+    plain = any(view.name == "plain" for view in views)
+    for view in views:
+        if plain and view.name == "raw":
+            continue
         for category, signal in signals(Glossary(code).hits(key_of(view))).items():
             best[category] = max(best.get(category, 0.0), signal.value)
     return best
