@@ -60,7 +60,7 @@ def is_mark(char: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def plain(cluster: str) -> str:
-    """A character and its marks in NFKC and folded case, without invisible characters, accents or Arabic vowel signs."""
+    """A character and its marks in NFKC and folded case, without invisible signs, accents or Arabic vowels."""
     if cluster.isspace():
         return " "
     visible = "".join(c for c in cluster if not is_invisible(c))
