@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from media import Frame, Look
 from safety.frame.banks.features import Finder
-from safety.frame.banks.matching import Match, Matcher
-from safety.frame.banks.pdq import QUALITY, Hashes
+from safety.frame.banks.matching import Match, Matcher, QuarterMatcher
+from safety.frame.banks.pdq import QUALITY, Hashes, quarters
 from safety.frame.banks.store import Content
 from safety.frame.gate import LISTED
 from safety.score import Where
@@ -43,6 +43,7 @@ class BankClassifier:
         self._hashes = hashes or Hashes()
         self._matcher = Matcher(content)
         self._placed = self._matcher
+        self._quarters = QuarterMatcher(content) if content.quarters else None
         self._pictures = [index for index, corners in enumerate(content.corners) if len(corners.looks)]
         self._finder: Finder | None = None
         if card.look == "crops" and self._pictures:
@@ -74,7 +75,11 @@ class BankClassifier:
         hashed = self._hashes.of(pixels)
         if hashed.quality < QUALITY:
             return []
-        return [(match, Where(text=match.words)) for match in self._matcher.matches(_row(hashed.value))]
+        found = self._matcher.matches(_row(hashed.value))
+        if not found and self._quarters is not None and not self._matcher.is_benign(_row(hashed.value)):
+            stamped = self._quarters.match(quarters(pixels))
+            found = [stamped] if stamped is not None else []
+        return [(match, Where(text=match.words)) for match in found]
 
     def parts(self, frame: Frame) -> list[tuple[Match, Where]]:
         """What is found inside the frame; a place proposed for one picture may match its look-alike, or a negative."""

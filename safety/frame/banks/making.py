@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from media import Frame, MediaError, UsageError, probe
 from safety.frame.banks.features import corners_of
-from safety.frame.banks.pdq import QUALITY, pdq
+from safety.frame.banks.pdq import QUALITY, pdq, quarters
 from safety.frame.banks.signal import Kind, Signal
 
 APART = 24  # bits between two frames of a video that are worth a signal each
@@ -38,8 +38,8 @@ def signals_of(
         looks = [frame.pixels, *([np.ascontiguousarray(frame.pixels[:, ::-1])] if mirrored else [])]
         for pixels in looks:
             signal = _signal(pixels, name, corners)
-            if signal is not None and _is_new(signal, signals):
-                signals.append(signal)
+            if signal is not None and _is_new(signal, [one for one in signals if one.kind is Kind.PDQ]):
+                signals += [signal, Signal(Kind.QUARTERS, quarters(_small(pixels)), name)]
         if len(signals) > MOST_FRAMES:
             raise UsageError(f"{path}: more than {MOST_FRAMES} distinct frames; add it in parts")
     if not signals:
@@ -66,15 +66,19 @@ def file_hashes(path: Path) -> dict[Kind, bytes]:
 
 
 def _signal(pixels: NDArray[np.uint8], content: str, corners: bool) -> Signal | None:
-    longest = max(pixels.shape[:2])
-    scale = min(1.0, 320 / longest)  # as frames are looked at
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    hashed = pdq(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
+    hashed = pdq(_small(pixels))
     if hashed.quality < QUALITY:
         return None
     aspect = float(np.clip(pixels.shape[1] / pixels.shape[0], 0.05, 20.0))
     found = corners_of(pixels).to_bytes() if corners else b""
     return Signal(Kind.PDQ, hashed.value, content, aspect=aspect, corners=found)
+
+
+def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As frames are looked at."""
+    scale = min(1.0, 320 / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _is_new(signal: Signal, known: list[Signal]) -> bool:

@@ -57,6 +57,11 @@ class Matcher:
                 found.append(best)
         return found
 
+    def is_benign(self, value: NDArray[np.uint8]) -> bool:
+        """Whether a negative entry lies within its own distance of the hash (1, 32)."""
+        _, entry, distance = self._index.near(value)
+        return bool((self._content.negative[entry] & (distance <= self._distances[entry])).any())
+
     def _best(self, entry: NDArray[np.int64], distance: NDArray[np.int64], query: int) -> Match | None:
         held = self._content
         negative = held.negative[entry]
@@ -68,3 +73,36 @@ class Matcher:
         first = np.lexsort((held.ids[entry], distance, -values))[0]
         best = int(entry[first])
         return Match(int(held.ids[best]), held.names[best], int(distance[first]), float(values[first]), query)
+
+
+_AGREE = 2  # quarters of one picture: one alone may be a common sky
+
+
+class QuarterMatcher:
+    """Pictures with something stamped on a corner: two quarters in their own places within the bank's distance."""
+
+    def __init__(self, content: Content) -> None:
+        self._rows, self._distance = content.quarters, content.card.distance
+        values = np.frombuffer(b"".join(row[3] for row in self._rows), np.uint8).reshape(-1, 32)
+        self._kept = np.flatnonzero(values.any(axis=1))  # the others were too flat
+        self._index = HammingIndex(values[self._kept], self._distance)
+
+    def match(self, value: bytes) -> Match | None:
+        """The best match of a picture's four hashes; None where a negative entry is at least as near."""
+        queries = np.frombuffer(value, np.uint8).reshape(4, 32)
+        query, near, distance = self._index.near(queries)
+        near = self._kept[near]
+        here = (near % 4 == query) & np.asarray(queries.any(axis=1))[query]
+        owners, distance = near[here] // 4, distance[here]
+        agreed = [
+            (float(distance[owners == owner].mean()), int(owner))
+            for owner in np.unique(owners)
+            if (owners == owner).sum() >= _AGREE
+        ]
+        if not agreed:
+            return None
+        nearest, owner = min(agreed, key=lambda one: (one[0], not self._rows[one[1]][2], one[1]))
+        id, content, negative, _ = self._rows[owner]
+        if negative or any(far == nearest and self._rows[other][2] for far, other in agreed):
+            return None
+        return Match(id, content, round(nearest), 1.0 - 0.5 * nearest / max(1, self._distance), 0)

@@ -54,6 +54,15 @@ def pdq(pixels: NDArray[np.uint8]) -> Hash:
     return Hash(values[0].tobytes(), min(quality, 100))
 
 
+def quarters(pixels: NDArray[np.uint8]) -> bytes:
+    """The hashes of the four quarters, 32 bytes each; zeros for one that is too flat or too small to have one."""
+    height, width = (size // 2 for size in pixels.shape[:2])
+    if min(height, width) < 16:
+        return bytes(128)
+    found = [pdq(pixels[y : y + height, x : x + width]) for y in (0, height) for x in (0, width)]
+    return b"".join(one.value if one.quality >= QUALITY else bytes(32) for one in found)
+
+
 def packed(coefficients: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Hashes uint8 (N, 32) of DCT coefficients (N, 16, 16): above the median or not, the last coefficient first."""
     flat = coefficients.reshape(len(coefficients), -1)

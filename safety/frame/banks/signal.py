@@ -29,13 +29,14 @@ class Kind(StrEnum):
     """How a signal is compared; the value is the word that exchanges use."""
 
     PDQ = "pdq"  # pictures that look alike
+    QUARTERS = "pdq-quarters"  # the PDQ hashes of the four quarters: a picture with something stamped on it
     MD5 = "md5"  # the very file
     SHA256 = "sha256"
 
 
-SIZES = {Kind.PDQ: 32, Kind.MD5: 16, Kind.SHA256: 32}  # bytes
+SIZES = {Kind.PDQ: 32, Kind.QUARTERS: 128, Kind.MD5: 16, Kind.SHA256: 32}  # bytes
 ALIASES = {"pdq": Kind.PDQ, "hash_pdq": Kind.PDQ, "md5": Kind.MD5, "video_md5": Kind.MD5, "hash_md5": Kind.MD5,
-           "vpdq": None, "sha256": Kind.SHA256, "hash_sha256": Kind.SHA256}  # fmt: skip
+           "vpdq": None, "pdq-quarters": Kind.QUARTERS, "sha256": Kind.SHA256, "hash_sha256": Kind.SHA256}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from media import UsageError
 from safety.errors import CorruptRecord
 from safety.frame.banks.corners import Corners
-from safety.frame.banks.signal import Card, Kind, Signal
+from safety.frame.banks.signal import SIZES, Card, Kind, Signal
 
 SUFFIX = ".bank"
 _FORMAT = "assay-bank-1"
@@ -60,6 +60,7 @@ class Content:
 
     ids int64 (N,), values uint8 (N, 32), distances int (N,), negative bool (N,), aspects float (N,), and each one's
     corners and content: the PDQ hashes
+    quarters (id, name of the content, negative, four PDQ hashes)
     files    (kind, hash) -> (id, name of the content, negative): the hashes of whole files
     sha256   of everything that changes what matches
     """
@@ -72,12 +73,13 @@ class Content:
     aspects: NDArray[np.float64]
     corners: tuple[Corners, ...]
     names: tuple[str, ...]
+    quarters: tuple[tuple[int, str, bool, bytes], ...]
     files: dict[tuple[Kind, bytes], tuple[int, str, bool]]
     sha256: str
     off: int
 
     def __len__(self) -> int:
-        return len(self.ids) + len(self.files)
+        return len(self.ids) + len(self.quarters) + len(self.files)
 
 
 class BankStore:
@@ -222,7 +224,7 @@ class BankStore:
             off = database.execute("SELECT count(*) FROM signal WHERE off").fetchone()[0]
         if _hash(rows) != sealed:
             raise CorruptRecord(f"{self.path}: holds other rows than were written; restore the bank from a copy")
-        if any(row[1] not in set(Kind) or len(row[2]) != (16 if row[1] == Kind.MD5 else 32) for row in rows):
+        if any(row[1] not in set(Kind) or len(row[2]) != SIZES[Kind(row[1])] for row in rows):
             raise CorruptRecord(
                 f"{self.path}: holds a hash of another length than its kind has; restore it from a copy"
             )
@@ -301,7 +303,11 @@ def _signal(row: Sequence[Any], path: Path) -> Signal:
 def _content(card: Card, rows: list[tuple[Any, ...]], off: int) -> Content:
     pdq = [row for row in rows if row[1] == Kind.PDQ]
     values = np.frombuffer(b"".join(row[2] for row in pdq), np.uint8).reshape(-1, 32)
-    files = {(Kind(row[1]), bytes(row[2])): (row[0], row[3], bool(row[5])) for row in rows if row[1] != Kind.PDQ}
+    files = {
+        (Kind(row[1]), bytes(row[2])): (row[0], row[3], bool(row[5]))
+        for row in rows
+        if row[1] in (Kind.MD5, Kind.SHA256)
+    }
     facts = json.dumps([card.category, card.look, card.distance], sort_keys=True)
     return Content(
         card=card,
@@ -312,6 +318,7 @@ def _content(card: Card, rows: list[tuple[Any, ...]], off: int) -> Content:
         aspects=np.array([row[6] for row in pdq], np.float64),
         corners=tuple(Corners.from_bytes(row[7]) for row in pdq),
         names=tuple(row[3] for row in pdq),
+        quarters=tuple((row[0], row[3], bool(row[5]), row[2]) for row in rows if row[1] == Kind.QUARTERS),
         files=files,
         sha256=hashlib.sha256(f"{_hash(rows)} {facts}".encode()).hexdigest(),
         off=off,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,6 +90,19 @@ def test_a_negative_entry_takes_a_match_away(tmp_path: Path) -> None:
     assert value(bank(tmp_path / "c", hashed(copy, negative=True)), copy) == 0.0
 
 
+def test_a_stamped_copy_is_found_by_its_other_quarters(tmp_path: Path) -> None:
+    """With a large emblem in a corner the picture still matches, other pictures do not, a negative still silences."""
+    for seed in range(8):
+        write_image(tmp_path / f"{seed}.png", picture(seed))
+    signals = [signal for seed in range(8) for signal in signals_of(tmp_path / f"{seed}.png")]
+    content = bank(tmp_path / "a", *signals)
+    stamped = [reencoded(pasted(picture(seed), logo(seed), 500, 20, 120), 60) for seed in range(8)]
+    assert all(value(content, one) >= 0.5 for one in stamped)
+    assert all(value(content, reencoded(pasted(picture(seed), logo(1), 500, 20, 120))) == 0.0 for seed in range(60, 90))
+    silenced = bank(tmp_path / "b", *signals, *(replace(one, negative=True) for one in signals))
+    assert all(value(silenced, one) == 0.0 for one in stamped)
+
+
 def test_a_flat_frame_is_no_evidence(tmp_path: Path) -> None:
     """Even where the bank holds the hash of a black frame, black frames match nothing."""
     black = np.zeros((90, 160, 3), np.uint8)
@@ -162,8 +176,8 @@ def test_signals_are_made_of_files(tmp_path: Path) -> None:
     """A video gives a signal for each distinct frame, a mirror gives more; flat and bad files are refused."""
     encode(tmp_path / "v.mp4", [picture(1)] * 5 + [picture(2)] * 5, rate=Fraction(10))
     made = signals_of(tmp_path / "v.mp4", "clip")
-    assert [s.kind for s in made] == [Kind.SHA256, Kind.MD5, Kind.PDQ, Kind.PDQ]
-    assert len(signals_of(tmp_path / "v.mp4", mirrored=True)) == 6
+    assert [s.kind for s in made] == [Kind.SHA256, Kind.MD5, *[Kind.PDQ, Kind.QUARTERS] * 2]
+    assert len(signals_of(tmp_path / "v.mp4", mirrored=True)) == 10
     write_image(tmp_path / "flat.png", np.full((64, 64, 3), 90, np.uint8))
     with pytest.raises(UsageError, match="too flat"):
         signals_of(tmp_path / "flat.png")

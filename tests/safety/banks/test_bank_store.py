@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 from media import UsageError
 from safety import CorruptRecord
 from safety.frame.banks import BankStore, Card, Kind, Signal, read_signals, to_csv, to_json
+from safety.frame.banks.signal import SIZES
 
 HASH = bytes(range(32))
 
@@ -122,6 +123,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_bank(store: BankStore) -> None:
     code = f"""
 import os
 from pathlib import Path
+from safety.frame.banks.signal import SIZES
 from safety.frame.banks import BankStore, Kind, Signal
 def some():
     for n in range(5000):
@@ -138,6 +140,7 @@ def test_readers_and_writers_meet(store: BankStore) -> None:
     """While another process adds, every load is a whole bank of some moment."""
     code = f"""
 from pathlib import Path
+from safety.frame.banks.signal import SIZES
 from safety.frame.banks import BankStore, Kind, Signal
 store = BankStore(Path({str(store.path)!r}))
 for n in range(40):
@@ -208,7 +211,7 @@ def test_lists_come_back_as_they_went(
     aspect: float, corners: int, content: str,
 ) -> None:  # fmt: skip
     """Export and import give equal signals, by CSV and by JSON."""
-    value = raw[:16] if kind is Kind.MD5 else raw
+    value = (raw * 4)[: SIZES[kind]]
     one = Signal(kind, value, content, distance if kind is Kind.PDQ else None, negative, aspect, b"c" * 36 * corners)
     folder = tmp_path_factory.mktemp("lists")
     for name, text in (("list.csv", to_csv([one, one])), ("list.json", to_json([one, one]))):
