@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # a command that only reads prompts waits for none of these
     from assay.signing import Signer
     from assay.stages import Stages
     from assay.stamping import StampQueue
-    from generator import VideoGenerator
+    from generator import Recaptioner, VideoGenerator
     from provenance import SigningIdentity, Trust
     from safety.frame import FaceEmbedder
 
-BACKENDS = ("embedded", "procedural")
+BACKENDS = ("embedded", "procedural", "diffusers", "videos-api")
 
 
 def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
@@ -43,7 +43,8 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
         prompt=prompt,
         frame=frame,
         banks=banks,
-        generator=video_generator(settings.backend) if generator else None,
+        generator=video_generator(settings) if generator else None,
+        recaptioner=recaptioner(settings) if generator else None,
         generator_backend=settings.backend if generator else None,
         signer=signer(settings),
         ledger=Ledger(settings.ledger),
@@ -142,20 +143,49 @@ def likeness(settings: Settings) -> FrameClassifier:
     return LikenessClassifier(face_embedder(settings), [Gallery.load(path) for path in paths])
 
 
-def video_generator(backend: str) -> VideoGenerator:
-    """The generator of a back-end's name."""
-    if backend == "embedded":
-        from generator.embedded import EmbeddedGenerator
+def video_generator(settings: Settings) -> VideoGenerator:
+    """The generator of the configured back-end."""
+    name = settings.backend
+    if name == "embedded":
+        from generator import EmbeddedGenerator
 
         return EmbeddedGenerator()
-    if backend == "procedural":
-        from generator.backends.procedural import ProceduralGenerator
+    if name == "procedural":
+        from generator import ProceduralGenerator
 
         return ProceduralGenerator()
-    if ":" in backend:
-        made: VideoGenerator = _third_party(backend)()
+    if name == "diffusers" and settings.diffusers is not None:
+        from generator import DiffusersGenerator, DiffusersModel
+
+        return DiffusersGenerator(DiffusersModel(**settings.diffusers.model_dump()))
+    if name == "videos-api" and settings.videos_api is not None:
+        from generator import VideosApiGenerator, VideosServer
+
+        return VideosApiGenerator(VideosServer(**settings.videos_api.model_dump()))
+    if name in BACKENDS:
+        raise UsageError(f"backend {name!r} needs the settings [{name.replace('-', '_')}]; see docs/generation.md")
+    if ":" in name:
+        made: VideoGenerator = _third_party(name)()
         return made
-    raise UsageError(f"{backend!r} is no back-end; known are {', '.join(BACKENDS)} and module:factory")
+    raise UsageError(f"{name!r} is no back-end; known are {', '.join(BACKENDS)} and module:factory")
+
+
+def recaptioner(settings: Settings) -> Recaptioner:
+    """Who writes prompts out where a request asks for that."""
+    asked = settings.recaption
+    if asked.by == "grammar":
+        from generator import GrammarRecaptioner
+
+        return GrammarRecaptioner()
+    if asked.by == "local":
+        from generator import LocalRecaptioner
+
+        return LocalRecaptioner(asked.model, download=asked.download)
+    from assay.recaptioning import ChatRecaptioner
+
+    if asked.url is None:
+        raise UsageError("settings: recaption by chat needs the url of its endpoint")
+    return ChatRecaptioner(ChatEndpoint(asked.url, asked.model, asked.api_key_env, asked.timeout_s))
 
 
 def signing_identity(settings: Settings) -> SigningIdentity:

@@ -20,6 +20,7 @@ from assay.banking import found_worst
 from assay.evidence import evidence_of
 from assay.ledger import HeldRow, State, new_id, now
 from assay.outcome import Asset, Outcome
+from assay.previewing import Stopped
 from assay.request import Request, ScanRequest
 from assay.signing import origin_to_json, scanned_origin
 from assay.stages import Looked, Made, Stages
@@ -54,8 +55,8 @@ class Case:
         job = stages.ledger.open_job(kind, request, (stages.owner, stages.lease_seconds))
         folder = stages.private / job
         folder.mkdir(mode=0o700, parents=True)
-        # With a picture brought along, the back-end draws more than its vocabulary names: its waivers do not hold.
-        closed = kind == "generate" and not request.get("image")
+        # With media brought along, the back-end draws more than its vocabulary names: its waivers do not hold.
+        closed = kind == "generate" and not request.get("image") and not request.get("video")
         backend = stages.generator_backend if closed else None
         case = cls(job, folder, stages, Circumstances(backend=backend, require_complete=require_complete))
         try:
@@ -68,14 +69,18 @@ class Case:
 
     def take_in(self, request: Request) -> Request:
         """The request with its own copy of what it brings along: what is judged is what the generator is given."""
-        if request.image is None:
-            return request
-        taken = self.folder / f"input{request.image.suffix.lower()}"
+        image, video = self._taken(request.image, "input"), self._taken(request.video, "input-video")
+        return replace(request, image=image, video=video)
+
+    def _taken(self, path: Path | None, name: str) -> Path | None:
+        if path is None:
+            return None
+        taken = self.folder / f"{name}{path.suffix.lower()}"
         try:
-            shutil.copyfile(request.image, taken)
+            shutil.copyfile(path, taken)
         except OSError as error:
-            raise UsageError(f"{request.image}: cannot be read: {error.strerror}") from error
-        return replace(request, image=taken)
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        return taken
 
     def judge(self, seen: Examination | Looked) -> Action:
         """Decides about what a stage saw, one decision a stage, and keeps both; the gravest action of this call."""
@@ -113,6 +118,11 @@ class Case:
         if action is Action.BLOCK:
             return self.close(action)
         return self._hold(HeldRow(stage="prompt", path=None, sha256=None, context={"request": request.to_json()}))
+
+    def stop_early(self, stopped: Stopped) -> Outcome:
+        """Ends a job that its previews stopped: their decision is kept, and nothing was finished."""
+        self.judge(stopped.examination)
+        return replace(self.close(Action.BLOCK), stopped=stopped.to_json())
 
     def hold(self, action: Action, made: Made, request: Request) -> Outcome:
         """Withholds a rendered video: deleted where it is refused, kept privately where a person must look.

@@ -31,6 +31,7 @@ class Outcome:
     frames: FrameCounts | None = None
     sha256: str | None = None  # of the scanned file
     quarantined: tuple[str, ...] = ()  # ids of sealed evidence
+    stopped: dict[str, Any] | None = None  # by its previews: at which step, and why
     neutralised: dict[str, Any] | None = None  # a refused prompt in plain words, where the policy offers that
 
     @property

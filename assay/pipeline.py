@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from assay.case import Approval, Case
 from assay.outcome import Outcome
+from assay.previewing import Stopped
 from assay.request import Request, ScanRequest
 from assay.stages import Stages
 from assay.watch import Silent, Watch, stage
@@ -19,15 +20,17 @@ def generate(request: Request, stages: Stages, watch: Watch | None = None, appro
     """One request from prompt to published file. `approval` lets a prompt pass that a person has reviewed."""
     watch = watch or Silent()
     with Case.open("generate", request.to_json(), stages) as case:
-        own = case.take_in(request)
+        own = stages.write_out(case.take_in(request))
         with stage(watch, "prompt"):
             asked = case.judge(stages.prompt.read(own))
         with stage(watch, "input"):
-            given = case.judge(stages.look_at_inputs(own))
+            given = case.judge(stages.look_at_inputs(own, watch))
         if not case.allowed(asked, given, approval):
             return case.stop(max(asked, given), request)
         with stage(watch, "generator"):
-            made = stages.render(own, case.folder, watch)
+            made = stages.render(own, case.folder, watch, case.circumstances)
+        if isinstance(made, Stopped):
+            return case.stop_early(made)
         with stage(watch, "frame"):
             seen = case.judge(stages.look_at_frames(made.path, watch))
         if seen is not Action.ALLOW:

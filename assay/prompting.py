@@ -58,8 +58,8 @@ class PromptStage:
         return seen
 
     def read(self, request: Request) -> Examination:
-        """Every text of the request, judged: the prompt, and the negative prompt by rules of its own."""
-        return self.read_texts(Texts((request.prompt,), request.negative_prompt))
+        """Every text of the request: what was written, what came of it, and the negative prompt by rules of its own."""
+        return self.read_texts(Texts(request.prompts, request.negative_prompt, request.written_out))
 
 
 def joined(parts: Sequence[str]) -> str:

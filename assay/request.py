@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request to generate a video."""
+    """One request to generate a video.
+
+    video        an existing one: with `extend`, its frames stand and new ones are made before, after or between them;
+                 without, they only pull, as far as `strength` says
+    storyboard   (start in seconds, prompt) of what follows `prompt`
+    expand       write the prompts out before they are made; `written_out` is what came of that, in the same order
+    preview      let previews stop the job
+    """
 
     prompt: str
     destination: Path
@@ -18,18 +25,44 @@ class Request:
     size: tuple[int, int] | None = None  # width, height; None: the generator's own
     seconds: float | None = None
     seed: int = 0
+    video: Path | None = None
+    extend: Literal["forward", "backward", "fill"] | None = None
+    strength: float = 0.6
+    storyboard: tuple[tuple[float, str], ...] = ()
+    expand: bool = False
+    written_out: tuple[str, ...] = ()
+    preview: bool = False
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """What the user wrote, in the order of the video."""
+        return (self.prompt, *(text for _, text in self.storyboard))
+
+    @property
+    def prompts_to_make(self) -> tuple[str, ...]:
+        """What the generator is given."""
+        return self.written_out or self.prompts
+
+    @property
+    def brings_media(self) -> bool:
+        """True where a picture or a video comes along: then more may be drawn than a vocabulary names."""
+        return self.image is not None or self.video is not None
 
     def to_json(self) -> dict[str, Any]:
         """For the ledger."""
-        image = str(self.image) if self.image else None
-        return asdict(self) | {"destination": str(self.destination), "image": image}
+        paths = {name: str(path) if (path := getattr(self, name)) else None for name in ("image", "video")}
+        return asdict(self) | {"destination": str(self.destination), **paths}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Request:
         """The request as it was made."""
-        image = Path(stored["image"]) if stored["image"] else None
-        size = tuple(stored["size"]) if stored["size"] else None
-        return cls(**{**stored, "destination": Path(stored["destination"]), "image": image, "size": size})
+        paths = {name: Path(stored[name]) if stored.get(name) else None for name in ("image", "video")}
+        lists = {
+            "size": tuple(stored["size"]) if stored["size"] else None,
+            "storyboard": tuple((at, text) for at, text in stored.get("storyboard", ())),
+            "written_out": tuple(stored.get("written_out", ())),
+        }
+        return cls(**{**stored, "destination": Path(stored["destination"]), **paths, **lists})
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def generate_row(outcome: Outcome) -> dict[str, Any]:
         "review_id": outcome.review_id,
         "quarantined": list(outcome.quarantined),
         "neutralised": outcome.neutralised,
+        "stopped": outcome.stopped,
         "error": None,
     }
 
@@ -70,6 +71,7 @@ def failed_generate_row(error: dict[str, Any]) -> dict[str, Any]:
         "quarantined": [],
         "error": error,
         "neutralised": None,
+        "stopped": None,
     }
 
 

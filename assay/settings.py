@@ -103,6 +103,44 @@ class Guard(BaseModel):
     device: str = "cpu"
 
 
+class Diffusers(BaseModel):
+    """A video pipeline of the diffusers library, for `backend = "diffusers"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str  # a folder, or a hub name with download = true
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    device: str = "cpu"
+    offload: Literal["none", "model", "sequential"] = "none"
+    tiling: bool = False
+    download: bool = False
+
+
+class VideosApi(BaseModel):
+    """A server that speaks the OpenAI-compatible Videos API, for `backend = "videos-api"`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str  # its base, e.g. http://generator:8000/v1
+    model: str
+    flavour: Literal["openai", "vllm-omni", "sglang"] = "openai"
+    api_key_env: str | None = None
+    timeout_s: PositiveFloat = 1800.0
+
+
+class Recaption(BaseModel):
+    """Who writes prompts out with `--expand`: the grammar of the embedded world, a chat endpoint, a local model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Literal["grammar", "chat", "local"] = "grammar"
+    model: str = ""
+    url: str | None = None
+    api_key_env: str | None = None
+    timeout_s: PositiveFloat = 30.0
+    download: bool = False
+
+
 class Likeness(BaseModel):
     """The two ONNX models that faces are compared by; none ships. Galleries lie under home/galleries."""
 
@@ -122,6 +160,9 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "assay")
     policy: str = "default"
     backend: str = "embedded"
+    diffusers: Diffusers | None = None
+    videos_api: VideosApi | None = None
+    recaption: Recaption = Recaption()
     # Names of built-in classifiers, or "module:factory" of third-party ones; a factory takes no arguments.
     prompt_classifiers: tuple[str, ...] = ("embedded",)
     frame_classifiers: tuple[str, ...] = ("canary", "ocr")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,27 @@ from assay.banking import Banks
 from assay.errors import StageFailed
 from assay.ledger import Ledger
 from assay.looking import scan_options
+from assay.previewing import PreviewGate, Stopped
 from assay.prompting import PromptStage
 from assay.quarantine import Quarantine
 from assay.request import Request
 from assay.signing import Signer, sha256_of
 from assay.watch import Watch
+from assay.wishes import generation_request, origin_of
 from generator import (
     Completed,
-    Conditioning,
+    Event,
     Frames,
-    GenerationRecord,
     GenerationRequest,
+    Preview,
     Progress,
+    Recaptioner,
     VideoGenerator,
 )
 from media import Encoder, UsageError, probe, read_image
-from provenance import Digests, Kind, Origin, SourceType, digests_of
+from provenance import Digests, Origin, digests_of
 from safety import (
+    Circumstances,
     Examination,
     FrameClassifier,
     FrameCounts,
@@ -80,6 +84,7 @@ class Stages:
     review_expiry_hours: float = 72.0
     epsilon: float = 0.0  # see assay.settings.Scan
     early_stop: bool = False
+    recaptioner: Recaptioner | None = None
     quarantine: Callable[[], Quarantine] | None = None  # opened when it is first needed
     worst: frozenset[str] = frozenset({"sexual/minors"})  # categories of which no picture may be made
 
@@ -88,14 +93,25 @@ class Stages:
         """The policy that decides."""
         return self.prompt.policy
 
-    def look_at_inputs(self, request: Request) -> Examination:
-        """The picture that the request brings along, by the eyes that look at outputs."""
-        from safety.frame import examine_image
+    def look_at_inputs(self, request: Request, watch: Watch) -> Examination:
+        """The picture and the video that the request brings along, by the eyes that look at outputs."""
+        from safety.frame import examine_image, examine_video
 
-        if request.image is None:
-            return Examination()
-        item = Item(Stage.INPUT_IMAGE, "input-image", sha256_of(request.image))
-        return examine_image(read_image(request.image), item, self.frame, self.policy.categories_for(Stage.INPUT_IMAGE))
+        seen = Examination()
+        if request.image is not None:
+            item = Item(Stage.INPUT_IMAGE, "input-image", sha256_of(request.image))
+            wanted = self.policy.categories_for(Stage.INPUT_IMAGE)
+            seen += examine_image(read_image(request.image), item, self.frame, wanted)
+        if request.video is not None:
+            video = probe(request.video)
+            total = video.declared_frames or 0
+            seen += examine_video(
+                video, sha256_of(request.video), Stage.INPUT_VIDEO, self.frame,
+                self.policy.categories_for(Stage.INPUT_VIDEO),
+                options=scan_options(self.policy, Stage.INPUT_VIDEO, epsilon=self.epsilon, early_stop=self.early_stop),
+                progress=lambda done: watch.progress("input", done, max(total, done)),
+            ).examination  # fmt: skip
+        return seen
 
     def look_at_frames(self, path: Path, watch: Watch) -> Looked:
         """Every frame of the file as it is on the disk now; raises MediaError where it is no video."""
@@ -115,42 +131,65 @@ class Stages:
         known = self.banks.look_at_file(path, sha256, self.policy.categories_for(Stage.FILE))
         return Looked(digests, seen.counts, seen.examination + known)
 
-    def render(self, request: Request, folder: Path, watch: Watch) -> Made:
-        """Generates into a private file; the record says how, so that the same request gives the same frames."""
+    def write_out(self, request: Request) -> Request:
+        """The request with its prompts written out, where that was asked for; both are judged and kept."""
+        if not request.expand or self.recaptioner is None:
+            return request
+        texts = tuple(self.recaptioner.expand(text, request.seed) for text in request.prompts)
+        return replace(request, written_out=texts)
+
+    def render(self, request: Request, folder: Path, watch: Watch, on: Circumstances) -> Made | Stopped:
+        """Generates into a private file; the record says how, so that the same request gives the same frames.
+
+        With `request.preview`, quick models look at the previews, and what they stop has no file.
+        """
         if self.generator is None:
             raise UsageError("no generator is assembled for this command")
-        wish = _generation_request(request)
+        wish = generation_request(request)
+        gate = PreviewGate(self.policy, self.frame, on) if request.preview else None
         path, record, frames = folder / "made.mp4", None, 0
-        with Encoder(path, size=wish.size, rate=wish.fps) as encoder:
-            for event in self.generator.generate(wish):
-                if isinstance(event, Progress):
-                    watch.progress("generator", event.step, event.steps)
-                elif isinstance(event, Frames):
-                    for pixels in event.pixels:  # (H, W, 3)
-                        encoder.write(pixels)
-                    frames += len(event.pixels)
-                elif isinstance(event, Completed):
-                    record = event.record
+        try:
+            with Encoder(path, size=wish.size, rate=wish.fps) as encoder, closing(self._events(wish)) as events:
+                for event in events:
+                    if isinstance(event, Progress):
+                        watch.progress("generator", event.step, event.steps)
+                    elif isinstance(event, Preview) and gate is not None:
+                        if (stopped := gate.look(event)) is not None:
+                            raise _StoppedEarly(stopped)
+                    elif isinstance(event, Frames):
+                        for pixels in event.pixels:  # (H, W, 3)
+                            encoder.write(pixels)
+                        frames += len(event.pixels)
+                    elif isinstance(event, Completed):
+                        record = event.record
+        except _StoppedEarly as end:
+            return end.stopped
         if record is None or frames == 0 or frames != record.frames:
             raise StageFailed("generator", f"it gave {frames} frames and {'no' if record is None else 'a'} record")
-        return Made(path, self._origin(request, record), record.to_json())
+        return Made(path, origin_of(request, record), record.to_json() | self._written(request))
 
-    def _origin(self, request: Request, record: GenerationRecord) -> Origin:
-        return Origin(
-            kind=Kind(record.mode), model=record.model, version=record.version, mode=record.mode, seed=record.seed,
-            weights_sha256=record.weights_sha256, digital_source_type=SourceType(record.digital_source_type),
-            created_at=datetime.now(UTC), inputs=() if request.image is None else (request.image,),
-        )  # fmt: skip
+    def _written(self, request: Request) -> dict[str, Any]:
+        """What the record says of prompts that were written out: both texts, and by whom."""
+        if not request.written_out or self.recaptioner is None:
+            return {}
+        both = [{"prompt": a, "written_out": b} for a, b in zip(request.prompts, request.written_out, strict=True)]
+        return {"written_out": both, "written_by": self.recaptioner.name}
+
+    def _events(self, wish: GenerationRequest) -> Generator[Event, None, None]:
+        """The generator's events; closing them closes its own stream, whatever it is."""
+        if self.generator is None:
+            return
+        events = self.generator.generate(wish)
+        try:
+            yield from events
+        finally:
+            if isinstance(events, Generator):
+                events.close()
 
 
-def _generation_request(request: Request) -> GenerationRequest:
-    """The generator's own terms; what it was not told is left to its defaults."""
-    wishes: dict[str, Any] = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
-    wishes |= {"seed": request.seed}
-    if request.size is not None:
-        wishes["size"] = request.size
-    if request.seconds is not None:
-        wishes["seconds"] = request.seconds
-    if request.image is not None:
-        wishes["conditioning"] = (Conditioning(read_image(request.image).pixels[None], 0, 1.0),)
-    return GenerationRequest(**wishes)
+class _StoppedEarly(Exception):
+    """Leaves the encoder as an error does, so that the unfinished file goes."""
+
+    def __init__(self, stopped: Stopped) -> None:
+        super().__init__(stopped.why)
+        self.stopped = stopped

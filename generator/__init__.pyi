@@ -11,6 +11,7 @@ from .errors import (
 )
 from .footage import Footage as Footage
 from .recaption import GrammarRecaptioner as GrammarRecaptioner, Recaptioner as Recaptioner
+from .recaption_local import LocalRecaptioner as LocalRecaptioner
 from .request import (
     Conditioning as Conditioning,
     FrameSource as FrameSource,
