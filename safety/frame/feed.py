@@ -12,6 +12,7 @@ from media import Frame, Look, Undecodable, Video
 
 AHEAD = 2  # batches that may wait; more would only cost memory
 BATCH_BYTES = 24 << 20  # of pixels held; a batch gains little on a CPU, and must not cost a gigabyte at 4K
+_LOST = 1024  # frames that did not decode take no room, and a header may declare a million of them
 _PATIENCE_S = 0.4  # that a decoder is given to come to an end when nobody wants more
 
 Batch = list[Frame | Undecodable]
@@ -86,14 +87,15 @@ def _generated(frames: Iterator[Frame | Undecodable]) -> Generator[Frame | Undec
 
 def _batches(frames: Iterator[Frame | Undecodable], size: int) -> Iterator[Batch]:
     some: Batch = []
-    held = 0
+    shown = held = 0
     try:
         for frame in frames:
             some.append(frame)
-            held += frame.held_bytes if isinstance(frame, Frame) else 0
-            if len(some) >= size or held >= BATCH_BYTES:
+            if isinstance(frame, Frame):
+                shown, held = shown + 1, held + frame.held_bytes
+            if shown >= size or held >= BATCH_BYTES or len(some) >= _LOST:
                 yield some
-                some, held = [], 0
+                some, shown, held = [], 0, 0
     except Exception:
         if some:
             yield some
