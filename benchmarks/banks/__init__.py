@@ -1,0 +1,1 @@
+"""How well banks find copies, and how fast they search; see results.md."""
