@@ -13,5 +13,6 @@ from .transformers_images import (
     ImageModel as ImageModel,
     TransformersImageClassifier as TransformersImageClassifier,
 )
+from .trunk import TrunkClassifier as TrunkClassifier
 from .vlm import VlmJudge as VlmJudge, VlmOptions as VlmOptions
 from .walk import EPSILONS as EPSILONS, FrameExamination as FrameExamination, ScanOptions as ScanOptions
