@@ -112,6 +112,7 @@ def frame_classifiers(
     built_in: dict[str, Callable[[], FrameClassifier]] = {
         "canary": lambda: eyes.CanaryClassifier(),
         "ocr": lambda: eyes.OcrClassifier(prompt.classifiers),
+        "trunk": lambda: eyes.TrunkClassifier(),
     }
     made = [built_in.get(name, lambda name=name: _third_party(name)())() for name in settings.frame_classifiers]
     installed = importlib.util.find_spec("nudenet") is not None
