@@ -21,7 +21,7 @@ def resident():
 def made(name):
     if name == "ocr":
         from safety.prompt import EmbeddedPromptClassifier
-        return OcrClassifier(EmbeddedPromptClassifier())
+        return OcrClassifier([EmbeddedPromptClassifier()])
     if name == "mean":
         from benchmarks.scan.race import Mean
         return Mean()
@@ -32,7 +32,7 @@ wanted = tuple({category for model in models for category in model.categories})
 track, started, ends = [], time.monotonic(), time.monotonic() + limit
 
 def note(done):
-    if not track or done - track[-1][0] >= 1000:
+    if not track or done - track[-1][0] >= 250:
         track.append((done, resident()))
 
 cancel = (lambda: time.monotonic() > ends) if limit else None
@@ -47,7 +47,7 @@ print(json.dumps({"track": track, "peak": peak, "counts": vars(seen.counts), "st
 def memory(film: Path, models: list[str], limit_s: float = 0.0) -> str:
     """Markdown: resident memory by frames done, and its peak."""
     command = [sys.executable, "-c", _SCRIPT, str(film), ",".join(models), str(limit_s)]
-    said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
     track = said["track"]
     tenths = [track[round(share * (len(track) - 1))] for share in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)]
     steps = ", ".join(f"{int(done)}: {mb:.0f}" for done, mb in tenths)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
+import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
+
+
+_THREADS: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_GRACE_S = 5.0  # at the exit: to end a thread inside native code ends the process by SIGABRT
+
+
+@atexit.register
+def _let_finish() -> None:
+    """Waits a little, at the exit, for calls that a cancelled scan left to themselves."""
+    ends = time.monotonic() + _GRACE_S
+    for thread in list(_THREADS):
+        thread.join(max(0.0, ends - time.monotonic()))
 
 
 class Crew:
@@ -18,7 +33,9 @@ class Crew:
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
         self._threads = threads
         for number in range(threads):
-            threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
+            thread = threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True)
+            _THREADS.add(thread)
+            thread.start()
 
     def submit(self, job: Callable[[], Answer]) -> Future[Answer]:
         """The job's answer, or what it raised, as soon as a thread has done it."""

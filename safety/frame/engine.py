@@ -8,10 +8,12 @@ look only now and then); for the video, total = decoded + undecodable.
 
 from __future__ import annotations
 
+import ctypes
 import queue
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 
 from media import Frame, MediaError, Video
 from safety.frame.asking import ask
@@ -27,6 +29,9 @@ NOBODY = "none@0"  # the source of what nobody said, as `safety.examine_text` wr
 ITEM_IDS = {Stage.FRAME: "frames", Stage.INPUT_VIDEO: "input-video"}
 
 _UNDER_WAY = 2  # batches that the models work at: while one waits for its slowest model, the others have the next
+# Frames after which free memory is given back: pictures are allocated by one thread and freed by others, and glibc
+# keeps the gaps. Without it a process grew by 25 MB in a thousand 1080p frames.
+_TIDY = 500
 _BLINK_S = 0.05  # how often somebody who waits asks whether the scan was cancelled
 
 
@@ -74,6 +79,12 @@ def examine_video(
     return walk.end(item, unseen, stopped or walk.certain, partial or walk.certain is not None)
 
 
+def _give_back() -> None:
+    """Asks the C library to return the memory that it holds free, where it is one that can be asked (glibc)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class _Cancelled(Exception):
     """Somebody wants the scan to end."""
 
@@ -90,8 +101,14 @@ def _show_all(walk: Walk, feed: Feed, progress: Callable[[int], None] | None, ca
             if cancel():
                 raise _Cancelled
 
+    tidied = 0
+
     def settle(pending: Pending) -> None:
+        nonlocal tidied
         walk.settle(pending, until_done)
+        if walk.total - tidied >= _TIDY:
+            tidied = walk.total
+            _give_back()
         if progress is not None:
             progress(walk.total)
 
