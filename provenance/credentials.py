@@ -25,6 +25,7 @@ class State(StrEnum):
 MANIFEST_ABSENT = "manifest.absent"
 MANIFEST_REMOTE = "manifest.remote"
 MANIFEST_UNREADABLE = "manifest.unreadable"  # the library could not parse the file or its manifest
+MANIFEST_MALFORMED = "manifest.malformed"  # a length in it reaches beyond it; the library was not asked
 FILE_MISSING = "file.missing"
 FILE_NOT_REGULAR = "file.notRegular"
 FILE_EMPTY = "file.empty"

@@ -19,6 +19,7 @@ import c2pa
 
 from provenance.keys import SigningIdentity
 from provenance.statuses import trusting_only_claim_signers
+from provenance.stores import false_length, false_length_in_store
 from provenance.trust import Trust
 
 
@@ -29,6 +30,7 @@ class Answer(Enum):
     ABSENT = auto()
     REMOTE = auto()
     UNREADABLE = auto()
+    MALFORMED = auto()  # by our own look at it: the library was not called
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,12 @@ def read_store(
 ) -> Store:
     """The manifest store of an open file, embedded or in a sidecar. Never raises for what the file holds.
 
-    With a fragment, the file is the initialisation segment of it, and both are judged together.
+    With a fragment, the file is the initialisation segment of it, and both are judged together. Lengths in the manifest
+    that reach beyond it are noticed before the library would take the memory that they ask for. Raises OSError.
     """
+    fault = false_length(file) or (sidecar and false_length_in_store(sidecar)) or (fragment and false_length(fragment))
+    if fault:
+        return Store(Answer.MALFORMED, {}, str(fault))
     try:
         with c2pa.Context.from_dict(trust.settings()) as context:
             reader = c2pa.Reader.try_create(mime, file, sidecar, context=context)

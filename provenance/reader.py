@@ -102,6 +102,8 @@ def _credentials(name: str, kind: FileKind, store: Store, boxes: tuple[TrailingB
             found = Credentials.without_manifest(name, State.REMOTE, c.MANIFEST_REMOTE, note=store.note)
         case Answer.UNREADABLE:
             found = Credentials.without_manifest(name, State.UNREADABLE, c.MANIFEST_UNREADABLE, note=store.note)
+        case Answer.MALFORMED:
+            found = Credentials.without_manifest(name, State.UNREADABLE, c.MANIFEST_MALFORMED, note=store.note)
         case Answer.ABSENT:
             codes = (c.MANIFEST_ABSENT,) if kind.embeds else (c.MANIFEST_ABSENT, c.FORMAT_CANNOT_EMBED)
             found = Credentials.without_manifest(name, State.ABSENT, *codes)

@@ -26,6 +26,7 @@ from provenance.manifest import Manifest, Relationship
 from provenance.reader import read
 from provenance.sidecar import takes_sidecar, write_beside
 from provenance.staging import StagedFile
+from provenance.stores import false_length
 from provenance.target import ensure_target, of_target
 from provenance.trust import Trust
 from provenance.writing import Order, write_signed
@@ -118,8 +119,12 @@ def _ingredients(source: Path, manifest: Manifest) -> tuple[IngredientStream, ..
         path = each.path or source
         try:
             kind = sniff(path)
+            with path.open("rb") as file:
+                fault = false_length(file)
         except OSError as error:
             raise SourceUnreadable(f"{path}: {error.strerror}") from error
+        if fault:
+            raise SourceUnreadable(f"{path}: {fault}")
         mime = kind.mime if kind else "application/octet-stream"
         streams.append(IngredientStream(each.id, each.relationship.value, mime, path))
     return tuple(streams)
