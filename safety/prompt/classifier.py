@@ -20,7 +20,7 @@ from safety.errors import ModelUnavailable
 from safety.neutral import Mention
 from safety.prompt import gazetteer as names, minors
 from safety.prompt.calibration import BLOCK, Calibration
-from safety.prompt.gazetteer import Gazetteer, Named
+from safety.prompt.gazetteer import Allowed, Gazetteer, Named
 from safety.prompt.glossary import lists_sha256
 from safety.prompt.language import UNKNOWN, Language, measured
 from safety.prompt.lexicon import Lexicon
@@ -36,6 +36,7 @@ MINORS = "sexual/minors"
 # The languages that the learned model judges. On others the one trained on English flagged more benign prompts than
 # the 3 % that a language is allowed (German: 5 of 60), and found nothing that the word lists had not.
 _LEARNED_IN = ("en",)
+_UNLISTED_MAX = 0.75  # a person or character that no list names asks for a look, and never blocks
 _FOUND = 0.5  # a listed word that says this much counts whatever the language
 _SHOWN = 0.05  # below, there is no evidence worth a span
 _QUOTE_MAX = 200  # characters of the user's text that a score quotes
@@ -122,7 +123,8 @@ class EmbeddedPromptClassifier:
                     if category in learned:
                         _keep(learned, category, Finding(said.value, said.span, "learned model"))
                     elif category not in permitted:
-                        _keep(named, category, Finding(said.value, said.span, "learned model: description or name"))
+                        value = min(said.value, _UNLISTED_MAX)
+                        _keep(named, category, Finding(value, said.span, "learned model: description or name"))
         minor = _minors(reading, certain["sexual"].value, learned["sexual"].value)
         source = f"{self.name}@{self.version}"
         scores = [self._learned(item, source, reading, c, learned[c], certain[c]) for c in LEARNED]
@@ -186,13 +188,20 @@ def _named_by(name: Named) -> str:
 
 
 def _judged(reading: Reading) -> Sequence[ReadView]:
-    """The views that the learned model judges: what the user wrote, and what is left when disguises are undone."""
-    return reading.views[-1:] if len(reading.views) == 1 else (reading.views[0], reading.views[-1])
+    """The views that the learned model judges: what is left when disguises are undone, and without any the raw text.
+
+    Disguised text as it stands is no language: on it a model speaks at random, of innocent prompts as well.
+    """
+    if len(reading.views) == 1 or reading.tampering:
+        return reading.views[-1:]
+    return reading.views[0], reading.views[-1]
 
 
 def _permitted(view: ReadView) -> set[str]:
-    """Categories in which a listed name stands in a context that allows it: there the lists decide, not the model."""
-    return {name.entry.group.category for name in view.names if name.value <= names.ALLOWED_CONTEXT}
+    """Categories in which a listed name stands that is allowed here or only a word: there the lists decide alone."""
+    if any(isinstance(hit.meaning, Allowed) for hit in view.hits):
+        return set(names.CATEGORIES)
+    return {name.entry.group.category for name in view.names if name.value <= names.AMBIGUOUS}
 
 
 def _keep(best: dict[str, Finding], category: str, finding: Finding) -> None:

@@ -348,3 +348,29 @@ def posts(count: int, seed: int) -> list[Labelled]:
             said = ". ".join(around)
         out.setdefault(rng.choice(_items(_FRAMES)).replace("{}", said), {category: 1} if category else safe)
     return list(out.items())
+
+
+_FIRST = """
+Peter; Anna; Milo; Clara; Jonas; Priya; Mateo; Aisha; Hiro; Greta Lou; Tomasz; Leila; Oskar; Nina; Samuel; Yuki; Ruth;
+Dmitri; Carmen; Finn; Zola; Bertie; Old Walt; Captain Brisk; Pip; Luna; Grandma Jo; Professor Quill
+"""
+_LAST = """
+Novak; Keller; Okafor; Lindqvist; Marsh; Delgado; Tanaka; the fox; the otter; the little robot; Hollis; Baptiste; Wren;
+Petrov; Achterberg; the baker; of Elmwood; Ferreira; Singh; Murphy; ; ; ;
+"""
+_SCENES = """
+{} cooks pasta; {} walks a dog in the park; close-up of {} laughing at dinner; {} waves from a boat; {} flies a kite; a
+video of {} riding a bike; {} opens a letter and smiles; portrait of {}, soft light; {} waters the plants; my friend {}
+dances in the kitchen; {} and a cat look out of the window; slow motion shot of {} jumping into a lake
+"""
+
+
+def ordinary_names(count: int, seed: int) -> list[str]:
+    """Innocent scenes with names of nobody in particular: people and characters that a writer made up."""
+    rng = random.Random(seed)
+    last = [item.strip() for item in _LAST.replace("\n", " ").split(";")]
+    out = []
+    for _ in range(count):
+        name = f"{rng.choice(_items(_FIRST))} {rng.choice(last)}".strip()
+        out.append(rng.choice(_items(_SCENES)).replace("{}", name))
+    return list(dict.fromkeys(out))

@@ -340,7 +340,8 @@ def test_a_missing_part_of_the_weights_is_named(tmp_path: Path) -> None:
 def test_the_calibration_file_states_its_operating_points() -> None:
     """Each learned category has a rising map and two thresholds, with the false positives they were set at."""
     calibration = Calibration.parse((WEIGHTS / "calibration.json").read_bytes(), "calibration.json")
-    assert len(calibration.categories) == 6
+    assert len(calibration.categories) == 10
+    assert calibration.encoder_sha256 is not None
     for category in calibration.categories.values():
         assert category.review.threshold == REVIEW
         assert category.block.threshold == BLOCK
