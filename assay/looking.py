@@ -20,7 +20,7 @@ def scan_options(policy: Policy, stage: Stage, *, epsilon: float, early_stop: bo
         limits = {rule.threshold, rule.threshold * rule.temporal.close}
         limits |= {rule.temporal.instant} if rule.temporal.instant is not None else set()
         alarms.setdefault(rule.category, set()).update(limits)
-        alone = rule.threshold if rule.temporal.k == 1 else rule.temporal.instant
+        alone = rule.temporal.alone(rule.threshold)
         if early_stop and rule.action is Action.BLOCK and rule.source == "*" and alone is not None:
             certain[rule.category] = min(alone, certain.get(rule.category, alone))
     ordered = {category: tuple(sorted(limits)) for category, limits in sorted(alarms.items())}

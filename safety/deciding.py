@@ -24,7 +24,7 @@ from safety.item import Absence, Item, Stage, Where
 from safety.policy import Policy
 from safety.rule import Action, Rule, Waiver
 from safety.score import Score, Track
-from safety.segment import Segment, maximal, segments
+from safety.segment import Segment, maximal, reached, segments, told
 
 
 def decide(
@@ -113,9 +113,11 @@ class _Findings:
             if score.value is not None and score.value >= rule.threshold:
                 self._cite(rule, item, rule.action, score.source, value=score.value, where=score.where)
             return
-        for segment in segments(score, rule.threshold, rule.temporal):
-            self.segments.append(segment)
-            self._cite(rule, item, rule.action, score.source, value=segment.peak, where=_where(score, segment))
+        found = segments(score, rule.threshold, rule.temporal)
+        self.segments += found
+        for segment in told(found, rule.temporal):
+            where, note = _where(score, segment), _share(score, rule)
+            self._cite(rule, item, rule.action, score.source, value=segment.peak, where=where, note=note)
 
     def _absent(self, rule: Rule, item: Item, absence: Absence, source: str | None, note: str | None) -> None:
         """What the policy answers where nobody did."""
@@ -156,6 +158,14 @@ def _gaps(score: Score | Track) -> Iterator[tuple[Absence, str]]:
     yield from ((absence, "") for absence in set(score.absences.values()))
     if len(score.values) != count:
         yield Absence.FAILED, f"{len(score.values)} of {count} frames were accounted for"
+
+
+def _share(track: Track, rule: Rule) -> str | None:
+    """The share of a file's frames, in words, where the rule asks for one."""
+    if rule.temporal.share is None:
+        return None
+    hits, scored = reached(track, rule.threshold)
+    return f"{hits} of {scored} scored frames reach {rule.threshold:g} ({hits / scored:.1%})"
 
 
 def _where(track: Track, segment: Segment) -> Where:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from safety.category import is_category
 from safety.item import Absence, Stage
@@ -48,6 +58,7 @@ def _category(name: str) -> str:
 
 
 AnyAction = Annotated[Action, BeforeValidator(_action), PlainSerializer(lambda action: action.word, return_type=str)]
+Scope = Literal["frames", "shot", "file"]
 # An absence may never be answered with allow.
 Refusal = Annotated[AnyAction, AfterValidator(_refusal)]
 Category = Annotated[str, AfterValidator(_category)]
@@ -66,6 +77,10 @@ class Temporal(StrictModel):
 
     A segment opens where `k` of `n` consecutive frames reach the threshold, or one frame reaches `instant`; it goes on
     in both directions while frames stay above `close` x threshold; segments closer than `merge_s` seconds are one.
+
+    scope  `frames`: over the whole video. `shot`: each shot by itself; windows and segments end at its borders.
+           `file`: as in shots, but all that is found in a file is one finding, whose value is the largest
+    share  of a file only: instead of k of n, this share of the frames that were scored must reach the threshold
     """
 
     k: Annotated[int, Field(ge=1, strict=True)] = 1
@@ -73,12 +88,27 @@ class Temporal(StrictModel):
     instant: Probability | None = None
     close: Annotated[float, Field(gt=0.0, le=1.0, strict=True)] = 0.6
     merge_s: Annotated[float, Field(ge=0.0, strict=True)] = 0.5
+    scope: Scope = "frames"
+    share: Annotated[float, Field(gt=0.0, le=1.0, strict=True)] | None = None
 
     @model_validator(mode="after")
-    def _window(self) -> Temporal:
+    def _reachable(self) -> Temporal:
         if self.k > self.n:
             raise ValueError(f"k ({self.k}) of n ({self.n}) frames can never be reached")
+        if self.share is not None and self.scope != "file":
+            raise ValueError(f"share ({self.share}) is of the frames of a file: write scope: file")
         return self
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what is younger than the first policies, where it is not used: their digests stand in records."""
+        written: dict[str, Any] = write(self)
+        unused = {"scope": "frames", "share": None}
+        return {name: value for name, value in written.items() if name not in unused or value != unused[name]}
+
+    def alone(self, threshold: float) -> float | None:
+        """The value at which one frame is enough, whatever the others are; None where no single frame is."""
+        return threshold if self.k == 1 and self.share is None else self.instant
 
 
 class Rule(StrictModel):

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ class Track:
     pts      float64 (N,), seconds; NaN where a frame that did not decode has no known time
     absences frame index -> why there is no score; its keys are exactly the NaN positions of `values`
     where    frame index -> evidence, kept for the frames that a reason may cite (sparse)
+    borders  the frames after the first that begin a shot, ascending; empty: one shot, as in records without borders
 
     "Not configured" is known before the first frame, so a track holds it for every frame or for none.
     Arrays are copied and cannot be written to. ValueError where shapes, ranges or absences do not fit together.
@@ -120,6 +122,7 @@ class Track:
     absences: Mapping[int, Absence]
     where: Mapping[int, Where]
     note: str | None = None
+    borders: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.shape != self.pts.shape or self.values.ndim != 1:
@@ -137,6 +140,9 @@ class Track:
             raise ValueError(f"{self.category}: a model that looks at some frames is configured for all of them")
         if any(not 0 <= index < len(self.values) for index in self.where):
             raise ValueError(f"{self.category}: evidence about a frame that the track does not hold")
+        fences = (0, *self.borders, len(self.values))
+        if self.borders and not all(type(a) is type(b) is int and a < b for a, b in pairwise(fences)):
+            raise ValueError(f"{self.category}: shots begin at ascending frames within the track, after the first")
         self._freeze("values", np.float16)
         self._freeze("pts", np.float64)
 
@@ -172,6 +178,11 @@ class Track:
         return cls(item, category, source, values, pts, absences, where, note)
 
     @property
+    def shots(self) -> list[tuple[int, int]]:
+        """Each shot as [start, stop) in frames; together they hold every frame."""
+        return list(pairwise((0, *self.borders, len(self.values))))
+
+    @property
     def maximum(self) -> float | None:
         """The largest value, or None where no frame was scored."""
         present = self.values[~np.isnan(self.values)]
@@ -179,7 +190,7 @@ class Track:
 
     def to_bytes(self) -> bytes:
         """For the ledger; `from_bytes` gives back an equal track. The same track always gives the same bytes."""
-        header = {
+        header: dict[str, Any] = {
             "item": self.item.to_json(),
             "category": self.category,
             "source": self.source,
@@ -188,6 +199,8 @@ class Track:
             "absences": {str(index): self.absences[index].value for index in sorted(self.absences)},
             "where": {str(index): self.where[index].to_json() for index in sorted(self.where)},
         }
+        if self.borders:  # else the bytes, and so the hash, are those of a track from before there were borders
+            header["borders"] = list(self.borders)
         return pack(header, self.values, self.pts)
 
     @classmethod
@@ -198,7 +211,9 @@ class Track:
             absences = {int(index): Absence(kind) for index, kind in header["absences"].items()}
             where = {int(index): Where.from_json(evidence) for index, evidence in header["where"].items()}
             item = Item.from_json(header["item"])
-            return cls(item, header["category"], header["source"], values, pts, absences, where, header["note"])
+            names = (header["category"], header["source"])
+            borders = tuple(header.get("borders", ()))
+            return cls(item, *names, values, pts, absences, where, header["note"], borders)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptRecord(f"a stored track cannot be read ({error!r}); score the file again") from error
 

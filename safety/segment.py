@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,21 +49,39 @@ def segments(track: Track, threshold: float, temporal: Temporal) -> list[Segment
     """The segments of a track, in order of time. Raising a value never removes one: it can only grow or join.
 
     Thresholds are quantised as the values were. Rounding keeps order, so no value that reached the threshold before
-    it was stored falls below it afterwards.
+    it was stored falls below it afterwards. Under a scope of shots or of the file, no segment crosses a shot's border.
     """
     values = np.nan_to_num(track.values.astype(np.float64), nan=-1.0)  # (N,); an absent frame neither opens nor holds
-    opened = _opened(values, threshold, temporal)  # (N,) bool
+    shots = [(0, len(values))] if temporal.scope == "frames" else track.shots
+    opened = _opened(values, threshold, temporal, shots)  # (N,) bool
     if not opened.any():
         return []
     holding = opened | (values >= _quantised(threshold * temporal.close))  # (N,) bool
     shown = _shown(track)
     found: list[tuple[int, int]] = []
-    for start, stop in _runs(holding, opened):
-        if found and shown.starts[start] - shown.ends[found[-1][1] - 1] <= temporal.merge_s:
-            found[-1] = (found[-1][0], stop)
-        else:
-            found.append((start, stop))
+    for first, end in shots:
+        within: list[tuple[int, int]] = []
+        for start, stop in _runs(holding[first:end], opened[first:end]):
+            start, stop = start + first, stop + first
+            if within and shown.starts[start] - shown.ends[within[-1][1] - 1] <= temporal.merge_s:
+                within[-1] = (within[-1][0], stop)
+            else:
+                within.append((start, stop))
+        found += within
     return [_segment(track, shown, start, stop) for start, stop in found]
+
+
+def told(found: Sequence[Segment], temporal: Temporal) -> list[Segment]:
+    """What a rule says of its segments in one track: each of them, or of a file one, from the first to the last."""
+    if temporal.scope != "file" or not found:
+        return list(found)
+    highest = max(found, key=lambda segment: segment.peak)  # of equals the first
+    return [replace(highest, start_s=found[0].start_s, end_s=max(segment.end_s for segment in found))]
+
+
+def reached(track: Track, threshold: float) -> tuple[int, int]:
+    """How many frames reach the threshold, of how many that were scored: those nobody saw do not dilute a share."""
+    return int((track.values >= np.float16(threshold)).sum()), int((~np.isnan(track.values)).sum())  # NaN: false
 
 
 def maximal(found: list[Segment]) -> tuple[Segment, ...]:
@@ -107,19 +126,31 @@ def _shown(track: Track) -> _Shown:
     return _Shown(starts, np.maximum(starts, ends))  # times that run backwards make no negative stretch
 
 
-def _opened(values: NDArray[np.float64], threshold: float, temporal: Temporal) -> NDArray[np.bool_]:
-    """The frames that open a segment: those above threshold in any window of n frames that holds k of them."""
+def _opened(
+    values: NDArray[np.float64], threshold: float, temporal: Temporal, shots: Sequence[tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """The frames that open a segment: those above threshold where there are enough of them, or above `instant`."""
     above: NDArray[np.bool_] = values >= _quantised(threshold)
     opened = above
-    if temporal.n > 1 and above.any():
-        window = np.ones(temporal.n, int)
-        k = min(temporal.k, len(above))  # a video shorter than k frames is not beyond reach
-        counts = np.convolve(above, window)[: len(above)]  # (N,) hits in [i - n + 1, i]
-        dense = np.convolve((counts >= k)[::-1], window)[: len(above)][::-1] > 0
-        opened = above & dense
+    if temporal.share is not None:
+        # Both are the double nearest to a quotient, so 2 of 10 frames do reach a share of 0.2.
+        opened = above & bool(above.sum() / max((values >= 0).sum(), 1) >= temporal.share)
+    elif temporal.n > 1 and above.any():
+        opened = np.concatenate([_dense(above[start:stop], temporal) for start, stop in shots])
     if temporal.instant is not None:
         opened = opened | (values >= _quantised(temporal.instant))
     return opened
+
+
+def _dense(above: NDArray[np.bool_], temporal: Temporal) -> NDArray[np.bool_]:
+    """Those above threshold in any window of n frames that holds k of them."""
+    if not above.any():
+        return above
+    window = np.ones(temporal.n, int)
+    k = min(temporal.k, len(above))  # a video, or a shot, shorter than k frames is not beyond reach
+    counts = np.convolve(above, window)[: len(above)]  # (N,) hits in [i - n + 1, i]
+    dense: NDArray[np.bool_] = np.convolve((counts >= k)[::-1], window)[: len(above)][::-1] > 0
+    return above & dense
 
 
 def _quantised(threshold: float) -> float:

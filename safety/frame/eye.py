@@ -92,15 +92,18 @@ class Eye:
         entries = [self._entered(frame, again) for frame, again in zip(batch, repeats, strict=True)]
         return Round(entries, self._ask([e.slot for e in entries if e.slot and e.how == "scored"]))
 
-    def settle(self, one: Round, wait: Wait) -> tuple[list[bool], list[bool]]:
-        """Records the frames of a round, in order; which of them failed, and which were covered."""
+    def settle(self, one: Round, wait: Wait, begins: Sequence[bool]) -> tuple[list[bool], list[bool]]:
+        """Records the frames of a round, in order; which of them failed, and which were covered.
+
+        `begins`: which of them begin a shot.
+        """
         self._await(one.futures, wait)
         again = [entry for entry in one.entries if self._too_near(entry)]
         for entry in again:
             assert isinstance(entry.frame, Frame)
             entry.slot, entry.how = _Slot(entry.frame), "scored"
         self._await(self._ask([entry.slot for entry in again if entry.slot]), wait)
-        failures = [self._record(entry) for entry in one.entries]
+        failures = [self._record(entry, border) for entry, border in zip(one.entries, begins, strict=True)]
         return failures, [entry.how == "covered" for entry in one.entries]
 
     def abandon(self, rest: int, why: str) -> None:
@@ -113,9 +116,11 @@ class Eye:
         """Lets its threads go."""
         self._crew.dismiss()
 
-    def tracks(self, item: Item, pts: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[Track]:
-        """One track per category."""
-        return self._recorder.tracks(item, source(self.classifier), pts, self._remark())
+    def tracks(
+        self, item: Item, pts: np.ndarray[tuple[int], np.dtype[np.float64]], borders: tuple[int, ...]
+    ) -> list[Track]:
+        """One track per category; `borders`: the frames after the first that begin a shot."""
+        return self._recorder.tracks(item, source(self.classifier), pts, self._remark(), borders)
 
     def coverage(self, total: int, undecodable: int, stopped: str | None) -> Coverage:
         """The account of this model."""
@@ -177,14 +182,14 @@ class Eye:
             for name, value in values
         )
 
-    def _record(self, entry: _Entry) -> bool:
+    def _record(self, entry: _Entry, begins: bool) -> bool:
         """True where the classifier failed on the frame."""
         if entry.slot is None:
             assert isinstance(entry.frame, Undecodable)
             self._recorder.lost()
             self._recorder.fault(f"frame {entry.frame.index} did not decode: {entry.frame.reason:.200}")
             return False
-        self._recorder.add(entry.slot.answer)
+        self._recorder.add(entry.slot.answer, begins)
         failed = entry.slot.failed()
         self._counts["failed" if failed else entry.how] += 1
         return failed

@@ -26,10 +26,10 @@ class Recorder:
         self._faults: list[str] = []
         self._fault_count = 0
 
-    def add(self, answer: Answer) -> None:
-        """The next frame's answer; every category must be in it."""
+    def add(self, answer: Answer, begins: bool = False) -> None:
+        """The next frame's answer; every category must be in it. `begins`: the frame begins a shot."""
         for category, column in self._columns.items():
-            column.add(*answer[category])
+            column.add(*answer[category], begins)
 
     def lost(self) -> None:
         """The next frame was never shown to the model: it did not decode, or was not reached."""
@@ -41,12 +41,14 @@ class Recorder:
         self._faults.extend(words[: max(0, FAULTS_KEPT - len(self._faults))])
         self._fault_count += len(words)
 
-    def tracks(self, item: Item, source: str, pts: NDArray[np.float64], remark: str | None) -> list[Track]:
-        """One track per category; `remark` is added to the note of each."""
+    def tracks(
+        self, item: Item, source: str, pts: NDArray[np.float64], remark: str | None, borders: tuple[int, ...] = ()
+    ) -> list[Track]:
+        """One track per category; `remark` is added to the note of each; `borders` as in `Track`."""
         known: dict[bytes, dict[int, Absence]] = {}  # categories that fail together share one mapping
         note = self._note(remark)
         return [
-            Track(item, category, source, column.values(), pts, column.absences(known), column.where, note)
+            Track(item, category, source, column.values(), pts, column.absences(known), column.where, note, borders)
             for category, column in self._columns.items()
         ]
 
@@ -65,7 +67,7 @@ class _Column:
         self._before = -1.0  # the last frame's value; an absent frame counts as lower than any value
         self.where: dict[int, Where] = {}
 
-    def add(self, value: float | Absence, evidence: Where | None) -> None:
+    def add(self, value: float | Absence, evidence: Where | None, begins: bool = False) -> None:
         if isinstance(value, Absence):
             self._values.append(float("nan"))
             self._codes.append(_CODES.index(value))
@@ -73,10 +75,12 @@ class _Column:
             return
         number = float(np.float16(value))
         # A reason cites the first maximum of a segment, and a segment that holds a frame holds every neighbour that is
-        # at least as high: so a frame can be cited only where the value rises to it and does not rise after it.
-        if number > self._before:
+        # at least as high: so a frame can be cited only where the value rises to it and does not rise after it. But
+        # a segment may end at the border of a shot: there the value rises anew, and what was kept before it stays.
+        if begins or number > self._before:
             index = len(self._values)
-            self.where.pop(index - 1, None)
+            if not begins:
+                self.where.pop(index - 1, None)
             if evidence is not None and number >= EVIDENCE_FLOOR:
                 self.where[index] = evidence
         self._values.append(number)

@@ -13,6 +13,7 @@ from media import Frame, Look, Undecodable
 from safety.coverage import Coverage, FrameCounts
 from safety.frame.eye import Eye, Key, Round, Sampler, Wait, key_of
 from safety.frame.feed import Batch
+from safety.frame.shots import Borders
 from safety.frame.traits import look_of, schedule_of
 from safety.score import Absence, Examination, Item, Score
 from safety.stages import FrameClassifier, source
@@ -57,6 +58,7 @@ class Pending:
 
     batch: Batch
     rounds: list[Round]
+    begins: list[bool]  # which of its frames begin a shot
 
 
 class Walk:
@@ -76,6 +78,8 @@ class Walk:
         self._samplers = [eye for eye in made if isinstance(eye, Sampler)]
         self._last: dict[Key, Frame] = {}
         self._pts = array("d")
+        self._shots = Borders()
+        self._borders = array("q")  # the frames that begin a shot
         self._sent = self._undecodable = self._covered = self._failed = 0
         self.certain: str | None = None  # why a block is certain, once it is
 
@@ -86,11 +90,8 @@ class Walk:
 
     @property
     def looks(self) -> frozenset[Look]:
-        """What of every frame is worth developing while it is decoded."""
-        looks = {look_of(eye.classifier) for eye in self._eyes}
-        if self._samplers or not self._eyes or any(eye.bound for eye in self._eyes):
-            looks.add("small")
-        return frozenset(looks)
+        """What of every frame is worth developing while it is decoded; the small picture tells where shots begin."""
+        return frozenset({look_of(eye.classifier) for eye in self._eyes} | {"small"})
 
     def show(self, batch: Batch) -> Pending:
         """Sends the next frames to every classifier that looks at every frame."""
@@ -99,7 +100,8 @@ class Walk:
                 raise ValueError(f"frame {frame.index} came where frame {position} was due: none may be dropped")
         self._sent += len(batch)
         repeats = [self._repeats(frame) for frame in batch]
-        return Pending(batch, [eye.show(batch, repeats) for eye in self._eyes])
+        rounds = [eye.show(batch, repeats) for eye in self._eyes]
+        return Pending(batch, rounds, [self._shots.begins(frame) for frame in batch])
 
     def settle(self, pending: Pending, wait: Wait) -> None:
         """Records the oldest batch that was shown, and shows it to those who look only now and then."""
@@ -107,15 +109,16 @@ class Walk:
         lost = np.array([isinstance(frame, Undecodable) for frame in batch])
         failed = np.zeros(len(batch), bool) if self._eyes else ~lost  # with no classifier, nobody looked
         covered = np.zeros(len(batch), bool)
-        settled = [eye.settle(one, wait) for eye, one in zip(self._eyes, pending.rounds, strict=True)]
+        settled = [eye.settle(one, wait, pending.begins) for eye, one in zip(self._eyes, pending.rounds, strict=True)]
         for failures, coverings in settled:
             failed |= failures
             covered |= coverings
         rounds = list(pending.rounds)
         for sampler in self._samplers:
             one = sampler.choose(batch, _heights(pending.rounds, len(batch)))
-            sampler.settle(one, wait)
+            sampler.settle(one, wait, pending.begins)
             rounds.append(one)
+        self._borders.extend(self.total + i for i, begins in enumerate(pending.begins) if begins and self.total + i)
         self._pts.extend(math.nan if frame.pts is None else frame.pts for frame in batch)
         self._undecodable += int(lost.sum())
         self._failed += int(failed.sum())
@@ -141,7 +144,8 @@ class Walk:
         scored = total - undecodable - self._covered - self._failed
         counts = FrameCounts(total, total - undecodable, undecodable, scored, self._covered, self._failed)
         pts = np.array(self._pts, np.float64)  # (N,)
-        tracks = [track for eye in self._all for track in eye.tracks(item, pts)]
+        borders = tuple(self._borders)
+        tracks = [track for eye in self._all for track in eye.tracks(item, pts, borders)]
         why = stopped if partial else None
         coverage = {source(eye.classifier): eye.coverage(total, undecodable, why) for eye in self._all}
         posture = tuple(eye.entry(item.stage, coverage[source(eye.classifier)]) for eye in self._all)

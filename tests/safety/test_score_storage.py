@@ -205,7 +205,7 @@ def test_posture_on_the_wire_and_examinations_added_up():
     entry = PostureEntry(Stage.FRAME, "eye", "1", None, "numpy", 3, 1)
     assert entry.to_json() == {
         "stage": "frame", "model": "eye", "version": "1", "weights_sha256": None, "runtime": "numpy", "items": 3,
-        "failed": 1,
+        "failed": 1, "coverage": None,
     }  # fmt: skip
     both = Examination((PROMPT,), (), (entry,)) + Examination((video(),), (track(video(), "hate", [0, 0, 0]),))
     assert (len(both.items), len(both.scores), len(both.posture)) == (2, 1, 1)
