@@ -35,7 +35,7 @@ from generator.weights_file import FOLDER, read_weights
 if TYPE_CHECKING:
     from generator.sampler import Clip, Sampler
 
-CHUNK: Final = 8  # frames handed over at a time: 50 MB at 1920x1080
+CHUNK: Final = 4  # frames handed over at a time: 25 MB at 1920x1080
 PATCH_FRAMES: Final = 4  # of generator.codec, which needs torch to be imported
 INSTALL: Final = "the embedded generator needs PyTorch: pip install 'assay-video[generate]'"
 
@@ -131,8 +131,11 @@ def _finished(clip: Clip, request: GenerationRequest, geometry: Geometry) -> Ite
     """The output frames, a chunk at a time; a given frame stands where it was given."""
     for start in range(0, geometry.frames, CHUNK):
         indices = range(start, min(start + CHUNK, geometry.frames))
-        stood = {i: standing(request, i) for i in indices}
-        yield Frames(np.stack([geometry.enlarge(clip, i) if p is None else p for i, p in stood.items()]), start)
+        pixels = np.empty((len(indices), geometry.size[1], geometry.size[0], 3), np.uint8)
+        for row, index in enumerate(indices):
+            stood = standing(request, index)
+            pixels[row] = geometry.enlarge(clip, index) if stood is None else stood
+        yield Frames(pixels, start)
 
 
 def _preview(decode: Callable[[], Clip], given: Given) -> Pixels:

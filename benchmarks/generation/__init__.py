@@ -1,0 +1,1 @@
+"""Speed, memory and seams of the embedded generator."""
