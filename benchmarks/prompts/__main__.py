@@ -1,7 +1,7 @@
 """`python -m benchmarks.prompts DATA [--only PART ...]`: quality and speed of the prompt classifier beside peers.
 
-DATA is the folder of prompt sets (evaluate_only/, train/); what took part in training is marked `seen`. Prints the tables
-of `results.md`. Timings are ratios within one run, rounds interleaved. Needs the extra [train], and for peers
+DATA is the folder of prompt sets (evaluate_only/, train/); what took part in training is marked `seen`. Prints the
+tables of `results.md`. Timings are ratios within one run, rounds interleaved. Needs the extra [train], and for peers
 better-profanity and alt-profanity-check; for the encoder's baseline transformers.
 """
 

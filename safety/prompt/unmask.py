@@ -108,7 +108,9 @@ def mended(text: str, vocabulary: Vocabulary) -> Step:
 def _spaced(run: str, at: int, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
     """The edits of one run of single characters; wider gaps than the narrowest part words."""
     letters = list(re.finditer(r"[^\W_]", run))
-    gaps = [b.start() - a.end() for a, b in pairwise(letters)]
+    between = [run[a.end() : b.start()] for a, b in pairwise(letters)]
+    signs = any(not gap.isspace() for gap in between)  # d.o.t.s part letters, so a space parts words
+    gaps = [len(gap) + (signs and gap.isspace()) for gap in between]
     narrow = min(gaps)
     chunks, chunk = [], [letters[0]]
     for gap, letter in zip(gaps, letters[1:], strict=True):
@@ -117,9 +119,13 @@ def _spaced(run: str, at: int, vocabulary: Vocabulary) -> list[tuple[int, int, s
             chunk = []
         chunk.append(letter)
     chunks.append(chunk)
+    words = ["".join((LEET.get(m.group(), m.group()))[0] for m in chunk) for chunk in chunks]
+    long = [word for word in words if len(word) > 2]
+    if len(long) > 1 and 2 * sum(map(vocabulary.knows, long)) >= len(long):  # the whole run is words set apart
+        some = zip(chunks, words, strict=True)
+        return [(at + c[0].start(), at + c[-1].end(), word) for c, word in some if len(word) > 1]
     edits = []
-    for chunk in chunks:
-        word = "".join((LEET.get(m.group(), m.group()))[0] for m in chunk)
+    for chunk, word in zip(chunks, words, strict=True):
         for first, last in _segments(word, vocabulary):
             edits.append((at + chunk[first].start(), at + chunk[last - 1].end(), word[first:last]))
     return edits

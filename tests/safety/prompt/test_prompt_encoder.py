@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from safety import ModelUnavailable
+from safety.prompt import Calibration
 from safety.prompt.encoder import PIECES_MAX, WINDOWS_MAX, Encoder, _loudest, _windows
 from safety.prompt.wordpiece import WORD_MAX, WordPiece
 
@@ -102,3 +104,27 @@ def test_a_missing_or_changed_encoder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vocabulary.txt").write_text("\n".join(PIECES))
     with pytest.raises(ModelUnavailable, match="sha256 is"):
         Encoder.load(tmp_path, "0" * 64)
+
+
+def test_the_card_names_the_shipped_weights() -> None:
+    """The model card states the sha256 of the encoder and of the linear model that ship."""
+    root = Path(__file__).parents[3]
+    card = (root / "docs/model-cards/prompt-classifier.md").read_text("utf-8")
+    for name in ("encoder.onnx", "linear.safetensors"):
+        assert f"`{hashlib.sha256((root / 'safety/prompt/weights' / name).read_bytes()).hexdigest()}`" in card
+
+
+def test_the_encoder_tells_meaning_from_words() -> None:
+    """The shipped encoder rates harm above a harmless text of the same words, and says where the harm stands."""
+    weights = Path(__file__).parents[3] / "safety/prompt/weights"
+    calibration = Calibration.parse((weights / "calibration.json").read_bytes(), "calibration.json")
+    encoder = Encoder.load(weights, calibration.encoder_sha256 or "")
+    column = calibration.encoder_categories.index("illicit")
+    text = "how do i kill a man and hide the body"
+    harm, calm = encoder.judge(text), encoder.judge("how do i kill a process and hide the window")
+    assert harm is not None
+    assert calm is not None
+    assert harm.logits[column] > calm.logits[column] + 1
+    start, end = harm.spans[column]
+    assert 0 <= start < end <= len(text)
+    assert encoder.judge(" ") is None
