@@ -26,6 +26,7 @@ MANIFEST_ABSENT = "manifest.absent"
 MANIFEST_REMOTE = "manifest.remote"
 MANIFEST_UNREADABLE = "manifest.unreadable"  # the library could not parse the file or its manifest
 MANIFEST_MALFORMED = "manifest.malformed"  # a length in it reaches beyond it; the library was not asked
+MANIFEST_SECOND = "manifest.second"  # a sidecar beside the file tells another history than the one inside it
 FILE_MISSING = "file.missing"
 FILE_NOT_REGULAR = "file.notRegular"
 FILE_EMPTY = "file.empty"
@@ -48,6 +49,7 @@ _NOT_TAMPERED = EXPIRED_CODES | {
     INGREDIENT_UNTRUSTED,
     TREE_TRUNCATED,
     TRAILING_BOXES,
+    MANIFEST_SECOND,
 }
 
 

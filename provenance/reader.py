@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from provenance import credentials as c
@@ -73,8 +74,21 @@ def _read_kind(path: Path, kind: FileKind, trust: Trust) -> Credentials:
             store = read_store(file, kind.mime, trust)
     if store.answer is Answer.ABSENT:
         store = _read_sidecar(path, kind, trust)
-    boxes = trailing_boxes(path) if kind.family == "bmff" else ()
-    return _credentials(name, kind, store, boxes)
+    elif store.answer is Answer.STORE and _tells_otherwise(store, _read_sidecar(path, kind, trust)):
+        found = _credentials(name, kind, store, _boxes(path, kind))
+        return replace(found, codes=(*found.codes, c.MANIFEST_SECOND))
+    return _credentials(name, kind, store, _boxes(path, kind))
+
+
+def _boxes(path: Path, kind: FileKind) -> tuple[TrailingBox, ...]:
+    return trailing_boxes(path) if kind.family == "bmff" else ()
+
+
+def _tells_otherwise(inside: Store, beside: Store) -> bool:
+    """Whether a sidecar has a history that the manifest inside does not go back to: one of them was dropped."""
+    if beside.answer is Answer.ABSENT:
+        return False
+    return beside.report.get("active_manifest") not in inside.report.get("manifests", {})
 
 
 def _read_sidecar(path: Path, kind: FileKind, trust: Trust) -> Store:

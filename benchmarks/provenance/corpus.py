@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,13 @@ def _pair(folder: Path) -> Iterator[str]:
     init, segment = folder / "c2pa-js__dashinit.mp4", folder / "c2pa-js__dash1.m4s"
     if init.exists() and segment.exists():
         yield f"{'DASH pair':64} {'valid':26} {read_fragment(init, segment, Trust()).state.value}"
+        content = bytearray(segment.read_bytes())
+        content[-1] ^= 1  # of the media
+        with tempfile.TemporaryDirectory() as folder_:
+            changed = Path(folder_) / segment.name
+            changed.write_bytes(content)
+            found = read_fragment(init, changed, Trust())
+        yield f"{'DASH pair, one bit changed':64} {'invalid':26} {found.state.value:10} {', '.join(found.codes)[:60]}"
 
 
 if __name__ == "__main__":

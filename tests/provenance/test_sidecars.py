@@ -101,3 +101,20 @@ def test_media_that_cannot_be_named_take_their_sidecar_back(
     with pytest.raises(TargetUnwritable):
         publish(webm, folder / "old.webm", manifest(), identity)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
+
+
+def test_a_sidecar_that_tells_another_history_is_reported(
+    samples: Path, folder: Path, manifest: Make, identity: SigningIdentity, trust: Trust
+) -> None:
+    """Where a file was signed anew and its older sidecar still lies there, or one is damaged, the reader is told."""
+    publish(samples / "still.png", folder / "still.png", manifest(), identity)
+    assert read(folder / "still.png", trust).codes == ()
+    publish(samples / "clip.webm", folder / "still.webm", manifest(), identity)  # its sidecar is named like the PNG's
+    found = read(folder / "still.png", trust)
+    assert (found.state, found.codes, found.tampered) == (State.TRUSTED, ("manifest.second",), False)
+    (folder / "still.c2pa").write_bytes(b"no manifest")
+    assert read(folder / "still.png", trust).codes == ("manifest.second",)
+    content = (folder / "still.png").read_bytes()
+    at = content.index(b"caBX")
+    (folder / "still.c2pa").write_bytes(content[at + 4 : at + 4 + int.from_bytes(content[at - 4 : at])])
+    assert read(folder / "still.png", trust).codes == ()  # the same history, kept beside as well
