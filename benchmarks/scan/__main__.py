@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scan race|flash|memory|mutate|text|alarms ...`; results in results.md beside this file."""
+"""`python -m benchmarks.scan race|trunk|flash|memory|mutate|text|alarms ...`; results in results.md."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def main() -> None:
     race.add_argument("--rounds", type=int, default=3)
     race.add_argument("--frames", type=int, default=150)
     race.add_argument("--cheap", help="module:factory of a frame classifier to race in place of the mean")
+    trunk = ways.add_parser("trunk", help="the embedded trunk alone, as a share of decoding and resizing")
+    trunk.add_argument("--rounds", type=int, default=7)
+    trunk.add_argument("--frames", type=int, default=200)
     flash = ways.add_parser("flash", help="what is looked at and found of a single inserted frame")
     flash.add_argument("--trials", type=int, default=30)
     flash.add_argument("--frames", type=int, default=100)
@@ -27,7 +30,7 @@ def main() -> None:
     mutate.add_argument("--seed", type=int, default=0)
     for name, about in (("text", "words over footage, found or not"), ("alarms", "false alarms in an hour of footage")):
         ways.add_parser(name, help=about).add_argument("arguments", nargs="+", help="see the module")
-    for way in (race, flash, memory):
+    for way in (race, trunk, flash, memory):
         way.add_argument("videos", nargs="+", type=Path, help="videos from which the clip is made")
         way.add_argument("--as-is", action="store_true", help="take the first video as it is")
     options = parser.parse_args()
@@ -51,6 +54,10 @@ def _run(options: argparse.Namespace, folder: Path) -> str:
         from benchmarks.scan.race import race
 
         return race(clip, options.rounds, _made(options.cheap) if options.cheap else None)
+    if options.way == "trunk":
+        from benchmarks.scan.race import trunk
+
+        return trunk(clip, options.rounds)
     if options.way == "flash":
         from benchmarks.scan.flash import flash
 

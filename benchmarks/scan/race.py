@@ -137,3 +137,40 @@ def _table(
         f"{cheap}: {share[0]:.0%} of the ceiling in wall time, {share[1]:.0%} in CPU time.",
     ]
     return "\n".join(lines)
+
+
+def trunk(path: Path, rounds: int) -> str:
+    """Markdown: the embedded trunk alone, beside the ceiling and beside the cheapest model, in turns; medians."""
+    import cv2
+
+    from safety.frame import TrunkClassifier
+
+    ways: dict[str, Callable[[], list[float]]] = {
+        "decode + resize to 224, nothing else": lambda: ceiling(path),
+        "ours, mean alone": lambda: ours(path, Mean()),
+        "ours, trunk alone": lambda: ours(path, model),
+    }
+    model = TrunkClassifier()
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            count = len(way())
+            times[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    video = probe(path)
+    bare = times[next(iter(ways))]
+    lines = [
+        f"{video.width}x{video.height}, {count} frames, {rounds} interleaved rounds, load {os.getloadavg()[0]:.1f} on "
+        f"{os.cpu_count()} cores. Trunk on {model.runtime}; OpenCV {cv2.__version__}.",
+        "",
+        "| way | wall s | CPU s | CPU ms a frame | share of the ceiling, wall (range) | share, CPU (range) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, some in times.items():
+        wall, cpu = (statistics.median(column) for column in zip(*some, strict=True))
+        cells = []
+        for column in (0, 1):
+            shares = sorted(b[column] / o[column] for b, o in zip(bare, some, strict=True))
+            cells.append(f"{statistics.median(shares):.0%} ({shares[0]:.0%} to {shares[-1]:.0%})")
+        lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {1000 * cpu / count:.2f} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
