@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from media import Frame, Look
 from safety.frame.banks.features import Finder
-from safety.frame.banks.matching import Match, Matcher, QuarterMatcher
-from safety.frame.banks.pdq import QUALITY, Hashes, quarters
+from safety.frame.banks.matching import Match, Matcher, SideMatcher
+from safety.frame.banks.pdq import QUALITY, Hashes, sides
 from safety.frame.banks.store import Content
 from safety.frame.gate import LISTED
 from safety.score import Where
@@ -43,7 +43,7 @@ class BankClassifier:
         self._hashes = hashes or Hashes()
         self._matcher = Matcher(content)
         self._placed = self._matcher
-        self._quarters = QuarterMatcher(content) if content.quarters else None
+        self._sides = SideMatcher(content) if content.sides.any() else None
         self._pictures = [index for index, corners in enumerate(content.corners) if len(corners.looks)]
         self._finder: Finder | None = None
         if card.look == "crops" and self._pictures:
@@ -51,7 +51,7 @@ class BankClassifier:
             self._finder = Finder(pictures, content.aspects[self._pictures])
             self._placed = Matcher(content, slack=PLACED_SLACK)
         self.runtime: str | None = _words(content, len(self._pictures) if self._finder else 0, self._matcher.search)
-        self.cost_ms = 0.3 if self._finder is None else 20.0 + 0.1 * len(self._pictures)
+        self.cost_ms = (1.0 if self._sides else 0.3) if self._finder is None else 20.0 + 0.1 * len(self._pictures)
         self._sighted: set[int] = set()
 
     def score(self, frames: Sequence[Frame]) -> Sequence[Mapping[str, FrameScore]]:
@@ -76,8 +76,8 @@ class BankClassifier:
         if hashed.quality < QUALITY:
             return []
         found = self._matcher.matches(_row(hashed.value))
-        if not found and self._quarters is not None and not self._matcher.is_benign(_row(hashed.value)):
-            stamped = self._quarters.match(quarters(pixels))
+        if not found and self._sides is not None and not self._matcher.is_benign(_row(hashed.value)):
+            stamped = self._sides.match(sides(pixels))
             found = [stamped] if stamped is not None else []
         return [(match, Where(text=match.words)) for match in found]
 
@@ -97,7 +97,8 @@ def _row(value: bytes) -> NDArray[np.uint8]:
 
 
 def _words(content: Content, pictures: int, search: str) -> str:
-    parts = [f"PDQ of whole frames, {len(content)} entries, {search}"]
+    stamped = " and of their sides" if content.sides.any() else ""
+    parts = [f"PDQ of whole frames{stamped}, {len(content)} entries, {search}"]
     parts += [f"parts of frames by ORB corners of {pictures} pictures"] if pictures else []
     parts += [f"{content.off} entries switched off"] if content.off else []
     parts += ["worst material"] if content.card.worst else []

@@ -9,7 +9,8 @@ or without a header one hash a line, as `hash[,content]`: 64 hexadecimal digits 
 
 JSON: what `GET /h/hash` of HMA answers (`{"pdq": "..."}`), a list of those, the bank contents of HMA (`{"id": 3,
 "signals": {"pdq": "..."}}`, or `"signals": [{"signal_type": "pdq", "signal_value": "..."}]`), or our own export, which
-has one object a signal with the columns above. Corners (what finds a picture inside a frame) travel as base64.
+has one object a signal with the columns above. Corners (what finds a picture inside a frame) and sides (what finds it
+with something stamped on it) travel as base64.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 from media import UsageError
 from safety.frame.banks.signal import Kind, Signal
 
-COLUMNS = ("signal_type", "signal_str", "content", "distance", "negative", "aspect", "corners")
+COLUMNS = ("signal_type", "signal_str", "content", "distance", "negative", "aspect", "corners", "sides")
 _SPELLINGS = {"signal_value": "signal_str", "hash": "signal_str", "value": "signal_str", "type": "signal_type",
               "hash_type": "signal_type", "bank_content_id": "content", "id": "content"}  # fmt: skip
 _IGNORED = {
@@ -85,6 +86,7 @@ def _fields(signal: Signal) -> dict[str, Any]:
         "negative": int(signal.negative),
         "aspect": signal.aspect,
         "corners": base64.b64encode(signal.corners).decode("ascii"),
+        "sides": base64.b64encode(signal.sides).decode("ascii"),
     }
 
 
@@ -162,6 +164,7 @@ def _signal(where: str, row: Mapping[str, Any]) -> Signal:
             negative=str(known.get("negative", "0")).strip().lower() in ("1", "true", "yes"),
             aspect=1.0 if aspect in (None, "") else float(aspect),
             corners=base64.b64decode(str(known.get("corners", "")), validate=True),
+            sides=base64.b64decode(str(known.get("sides", "")), validate=True),
         )  # fmt: skip
     except (ValueError, TypeError, binascii.Error, UsageError) as error:
         raise UsageError(f"{where}: {error}") from error

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from media import Frame, MediaError, UsageError, probe
 from safety.frame.banks.features import corners_of
-from safety.frame.banks.pdq import QUALITY, pdq, quarters
+from safety.frame.banks.pdq import QUALITY, pdq, sides
 from safety.frame.banks.signal import Kind, Signal
 
 APART = 24  # bits between two frames of a video that are worth a signal each
@@ -38,8 +38,8 @@ def signals_of(
         looks = [frame.pixels, *([np.ascontiguousarray(frame.pixels[:, ::-1])] if mirrored else [])]
         for pixels in looks:
             signal = _signal(pixels, name, corners)
-            if signal is not None and _is_new(signal, [one for one in signals if one.kind is Kind.PDQ]):
-                signals += [signal, Signal(Kind.QUARTERS, quarters(_small(pixels)), name)]
+            if signal is not None and _is_new(signal, signals):
+                signals.append(signal)
         if len(signals) > MOST_FRAMES:
             raise UsageError(f"{path}: more than {MOST_FRAMES} distinct frames; add it in parts")
     if not signals:
@@ -66,12 +66,13 @@ def file_hashes(path: Path) -> dict[Kind, bytes]:
 
 
 def _signal(pixels: NDArray[np.uint8], content: str, corners: bool) -> Signal | None:
-    hashed = pdq(_small(pixels))
+    small = _small(pixels)
+    hashed = pdq(small)
     if hashed.quality < QUALITY:
         return None
     aspect = float(np.clip(pixels.shape[1] / pixels.shape[0], 0.05, 20.0))
     found = corners_of(pixels).to_bytes() if corners else b""
-    return Signal(Kind.PDQ, hashed.value, content, aspect=aspect, corners=found)
+    return Signal(Kind.PDQ, hashed.value, content, aspect=aspect, corners=found, sides=sides(small))
 
 
 def _small(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ COEFFICIENTS = 16
 QUALITY = 50  # of 100, as Meta recommends: flatter pictures look like any other flat picture
 _LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 _GRADIENT = 90.0  # PDQ's own scale of quality
+_SMALLEST = 32  # pixels a side
 _KEPT = 64  # pictures whose hash is remembered, so that several banks pay once
 
 
@@ -54,12 +55,16 @@ def pdq(pixels: NDArray[np.uint8]) -> Hash:
     return Hash(values[0].tobytes(), min(quality, 100))
 
 
-def quarters(pixels: NDArray[np.uint8]) -> bytes:
-    """The hashes of the four quarters, 32 bytes each; zeros for one that is too flat or too small to have one."""
-    height, width = (size // 2 for size in pixels.shape[:2])
-    if min(height, width) < 16:
+def sides(pixels: NDArray[np.uint8]) -> bytes:
+    """The hashes of the left, right, upper and lower two thirds, 32 bytes each; zeros for one too flat or too small.
+
+    What is stamped on one corner or edge leaves at least one of them as it was.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) < _SMALLEST:
         return bytes(128)
-    found = [pdq(pixels[y : y + height, x : x + width]) for y in (0, height) for x in (0, width)]
+    y, x = height // 3, width // 3
+    found = [pdq(part) for part in (pixels[:, : width - x], pixels[:, x:], pixels[: height - y], pixels[y:])]
     return b"".join(one.value if one.quality >= QUALITY else bytes(32) for one in found)
 
 

@@ -30,14 +30,14 @@ class Kind(StrEnum):
     """How a signal is compared; the value is the word that exchanges use."""
 
     PDQ = "pdq"  # pictures that look alike
-    QUARTERS = "pdq-quarters"  # the PDQ hashes of the four quarters: a picture with something stamped on it
     MD5 = "md5"  # the very file
     SHA256 = "sha256"
 
 
-SIZES = {Kind.PDQ: 32, Kind.QUARTERS: 128, Kind.MD5: 16, Kind.SHA256: 32}  # bytes
+SIZES = {Kind.PDQ: 32, Kind.MD5: 16, Kind.SHA256: 32}  # bytes
+SIDES = 128  # bytes: four PDQ hashes
 ALIASES = {"pdq": Kind.PDQ, "hash_pdq": Kind.PDQ, "md5": Kind.MD5, "video_md5": Kind.MD5, "hash_md5": Kind.MD5,
-           "vpdq": None, "pdq-quarters": Kind.QUARTERS, "sha256": Kind.SHA256, "hash_sha256": Kind.SHA256}  # fmt: skip
+           "vpdq": None, "sha256": Kind.SHA256, "hash_sha256": Kind.SHA256}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Signal:
     distance  bits within which a PDQ hash still matches; None: the bank's own
     aspect    width / height of the picture it was made of
     corners   what finds that picture inside a frame (`Corners.to_bytes`); a bare hash has none
+    sides     what finds it with something stamped on it (`pdq.sides`, 128 bytes); a bare hash has none
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class Signal:
     negative: bool = False
     aspect: float = 1.0
     corners: bytes = b""
+    sides: bytes = b""
 
     def __post_init__(self) -> None:
         if len(self.value) != SIZES[self.kind]:
@@ -66,6 +68,8 @@ class Signal:
             raise UsageError(f"aspect {self.aspect}: width / height lies between 0.05 and 20")
         if len(self.corners) % 36 or len(self.corners) > 36 * 1000:
             raise UsageError(f"{len(self.corners)} bytes of corners: 36 each, a thousand at most")
+        if self.sides and (self.kind is not Kind.PDQ or len(self.sides) != SIDES):
+            raise UsageError(f"{len(self.sides)} bytes of sides: a PDQ hash has {SIDES} or none, others none")
         if len(self.content) > _LONGEST or not self.content.isprintable():
             raise UsageError(f"content {self.content[:40]!r}: a name has at most {_LONGEST} printable characters")
 

@@ -23,23 +23,24 @@ from numpy.typing import NDArray
 from media import UsageError
 from safety.errors import CorruptRecord
 from safety.frame.banks.corners import Corners
-from safety.frame.banks.signal import SIZES, Card, Kind, Signal
+from safety.frame.banks.signal import SIDES, SIZES, Card, Kind, Signal
 
 SUFFIX = ".bank"
-_FORMAT = "assay-bank-1"
+_FORMAT = "assay-bank-2"
 _WAIT_S = 30.0  # for another process that writes
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE signal (
   id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, value BLOB NOT NULL, content TEXT NOT NULL,
   distance INTEGER, negative INTEGER NOT NULL, aspect REAL NOT NULL, off INTEGER NOT NULL DEFAULT 0,
-  corners BLOB NOT NULL DEFAULT x'', added REAL NOT NULL, UNIQUE (kind, value, negative, aspect));
+  corners BLOB NOT NULL DEFAULT x'',
+  sides BLOB NOT NULL DEFAULT x'', added REAL NOT NULL, UNIQUE (kind, value, negative, aspect));
 CREATE INDEX of_content ON signal (content);
 CREATE TABLE sighting (signal INTEGER NOT NULL, item TEXT NOT NULL, seen REAL NOT NULL,
   PRIMARY KEY (signal, item)) WITHOUT ROWID;
 """
 # Every column that changes what matches, in one order whatever the history of edits was.
-_ACTIVE = "SELECT id, kind, value, content, distance, negative, aspect, corners FROM signal WHERE off = 0"
+_ACTIVE = "SELECT id, kind, value, content, distance, negative, aspect, corners, sides FROM signal WHERE off = 0"
 _ORDERED = _ACTIVE + " ORDER BY kind, value, negative, aspect"
 
 
@@ -59,8 +60,7 @@ class Content:
     """What is searched: the active signals of one bank at one moment, in one order.
 
     ids int64 (N,), values uint8 (N, 32), distances int (N,), negative bool (N,), aspects float (N,), and each one's
-    corners and content: the PDQ hashes
-    quarters (id, name of the content, negative, four PDQ hashes)
+    corners and content: the PDQ hashes; sides uint8 (N, 4, 32), zeros where an entry has none
     files    (kind, hash) -> (id, name of the content, negative): the hashes of whole files
     sha256   of everything that changes what matches
     """
@@ -73,13 +73,13 @@ class Content:
     aspects: NDArray[np.float64]
     corners: tuple[Corners, ...]
     names: tuple[str, ...]
-    quarters: tuple[tuple[int, str, bool, bytes], ...]
+    sides: NDArray[np.uint8]
     files: dict[tuple[Kind, bytes], tuple[int, str, bool]]
     sha256: str
     off: int
 
     def __len__(self) -> int:
-        return len(self.ids) + len(self.quarters) + len(self.files)
+        return len(self.ids) + len(self.files)
 
 
 class BankStore:
@@ -142,13 +142,14 @@ class BankStore:
 
     def add(self, signals: Iterable[Signal]) -> int:
         """Adds or, where the same hash is there, replaces; how many are new. All of them or, on an error, none."""
-        columns = "kind, value, content, distance, negative, aspect, corners, added"
-        change = "content = excluded.content, distance = excluded.distance, corners = excluded.corners, off = 0"
+        columns = "kind, value, content, distance, negative, aspect, corners, sides, added"
+        change = "content = excluded.content, distance = excluded.distance, corners = excluded.corners, "
+        change += "sides = excluded.sides, off = 0"
         rows = (_row(signal) for signal in signals)
         with self._writing() as database:
             before: int = database.execute("SELECT count(*) FROM signal").fetchone()[0]
             database.executemany(
-                f"INSERT INTO signal ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 (constants)
+                f"INSERT INTO signal ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 (constants)
                 f"ON CONFLICT (kind, value, negative, aspect) DO UPDATE SET {change}",
                 rows,
             )
@@ -197,14 +198,14 @@ class BankStore:
     def entries(self, limit: int | None = None, only_off: bool = False) -> list[Entry]:
         """What the bank holds, in the order in which it was added; flooded entries first."""
         found = (
-            "SELECT id, kind, value, content, distance, negative, aspect, corners, off, added, "
+            "SELECT id, kind, value, content, distance, negative, aspect, corners, sides, off, added, "
             "(SELECT count(*) FROM sighting WHERE signal = signal.id AND seen >= ?) "
             "FROM signal WHERE off >= ? ORDER BY off DESC, id LIMIT ?"
         )
         with self._reading() as database:
             since = time.time() - Card.parse(_get(database, "card"), str(self.path)).flood_hours * 3600
             rows = database.execute(found, (since, int(only_off), -1 if limit is None else limit)).fetchall()
-        return [Entry(row[0], _signal(row[1:8], self.path), bool(row[8]), row[9], row[10]) for row in rows]
+        return [Entry(row[0], _signal(row[1:9], self.path), bool(row[9]), row[10], row[11]) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """Signals by kind, and how many are negative or switched off."""
@@ -224,7 +225,10 @@ class BankStore:
             off = database.execute("SELECT count(*) FROM signal WHERE off").fetchone()[0]
         if _hash(rows) != sealed:
             raise CorruptRecord(f"{self.path}: holds other rows than were written; restore the bank from a copy")
-        if any(row[1] not in set(Kind) or len(row[2]) != SIZES[Kind(row[1])] for row in rows):
+        if any(
+            row[1] not in set(Kind) or len(row[2]) != SIZES[Kind(row[1])] or len(row[8]) not in (0, SIDES)
+            for row in rows
+        ):
             raise CorruptRecord(
                 f"{self.path}: holds a hash of another length than its kind has; restore it from a copy"
             )
@@ -282,20 +286,20 @@ def _seal(database: sqlite3.Connection) -> None:
 def _hash(rows: list[tuple[Any, ...]]) -> str:
     """Of everything that changes what matches; numbers and names of entries do not."""
     digest = hashlib.sha256()
-    for _, kind, value, _, distance, negative, aspect, corners in rows:
-        numbers = f"{kind} {-1 if distance is None else distance} {negative} {aspect:.6f} {len(corners)}\n"
-        digest.update(b"".join((numbers.encode(), value, corners)))
+    for _, kind, value, _, distance, negative, aspect, corners, sides in rows:
+        numbers = f"{kind} {-1 if distance is None else distance} {negative} {aspect:.6f} {len(corners)} {len(sides)}\n"
+        digest.update(b"".join((numbers.encode(), value, corners, sides)))
     return digest.hexdigest()
 
 
 def _row(signal: Signal) -> tuple[Any, ...]:
     return (signal.kind.value, signal.value, signal.content, signal.distance, int(signal.negative),
-            round(signal.aspect, 6), signal.corners, time.time())  # fmt: skip
+            round(signal.aspect, 6), signal.corners, signal.sides, time.time())  # fmt: skip
 
 
 def _signal(row: Sequence[Any], path: Path) -> Signal:
     try:
-        return Signal(Kind(row[0]), bytes(row[1]), row[2], row[3], bool(row[4]), row[5], bytes(row[6]))
+        return Signal(Kind(row[0]), bytes(row[1]), row[2], row[3], bool(row[4]), row[5], bytes(row[6]), bytes(row[7]))
     except (TypeError, ValueError, UsageError) as error:
         raise CorruptRecord(f"{path}: holds what is no signal ({error}); restore the bank from a copy") from error
 
@@ -318,7 +322,7 @@ def _content(card: Card, rows: list[tuple[Any, ...]], off: int) -> Content:
         aspects=np.array([row[6] for row in pdq], np.float64),
         corners=tuple(Corners.from_bytes(row[7]) for row in pdq),
         names=tuple(row[3] for row in pdq),
-        quarters=tuple((row[0], row[3], bool(row[5]), row[2]) for row in rows if row[1] == Kind.QUARTERS),
+        sides=np.frombuffer(b"".join(row[8] or bytes(SIDES) for row in pdq), np.uint8).reshape(-1, 4, 32),
         files=files,
         sha256=hashlib.sha256(f"{_hash(rows)} {facts}".encode()).hexdigest(),
         off=off,

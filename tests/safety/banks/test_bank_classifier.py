@@ -90,7 +90,7 @@ def test_a_negative_entry_takes_a_match_away(tmp_path: Path) -> None:
     assert value(bank(tmp_path / "c", hashed(copy, negative=True)), copy) == 0.0
 
 
-def test_a_stamped_copy_is_found_by_its_other_quarters(tmp_path: Path) -> None:
+def test_a_stamped_copy_is_found_by_its_other_sides(tmp_path: Path) -> None:
     """With a large emblem in a corner the picture still matches, other pictures do not, a negative still silences."""
     for seed in range(8):
         write_image(tmp_path / f"{seed}.png", picture(seed))
@@ -101,6 +101,24 @@ def test_a_stamped_copy_is_found_by_its_other_quarters(tmp_path: Path) -> None:
     assert all(value(content, reencoded(pasted(picture(seed), logo(1), 500, 20, 120))) == 0.0 for seed in range(60, 90))
     silenced = bank(tmp_path / "b", *signals, *(replace(one, negative=True) for one in signals))
     assert all(value(silenced, one) == 0.0 for one in stamped)
+
+
+def test_an_entry_and_its_sides_are_one(tmp_path: Path) -> None:
+    """A stamped copy counts for the picture's own entry; its distance holds for sides; switched off, both are."""
+    write_image(tmp_path / "a.png", picture(1))
+    signals = signals_of(tmp_path / "a.png")
+    store = BankStore.create(tmp_path / "flood", Card("known", flood_items=1))
+    store.add(signals)
+    stamped = Frame(reencoded(pasted(picture(1), logo(1), 500, 20, 120), 60), 0, 0.0)
+    eye = BankClassifier(store.load())
+    assert eye.score([stamped])[0]["bank/known"][0] != 0.0
+    seen = eye.sighted()
+    assert [entry.signal.kind for entry in store.entries() if entry.id in seen] == [Kind.PDQ]
+    store.sighted(seen, "one file")
+    assert store.sighted(seen, "another file") == sorted(seen)
+    assert value(store.load(), stamped.pixels) == 0.0
+    exact = bank(tmp_path / "exact", *(replace(one, distance=0) for one in signals if one.kind is Kind.PDQ))
+    assert value(exact, stamped.pixels) == 0.0
 
 
 def test_a_flat_frame_is_no_evidence(tmp_path: Path) -> None:
@@ -176,8 +194,8 @@ def test_signals_are_made_of_files(tmp_path: Path) -> None:
     """A video gives a signal for each distinct frame, a mirror gives more; flat and bad files are refused."""
     encode(tmp_path / "v.mp4", [picture(1)] * 5 + [picture(2)] * 5, rate=Fraction(10))
     made = signals_of(tmp_path / "v.mp4", "clip")
-    assert [s.kind for s in made] == [Kind.SHA256, Kind.MD5, *[Kind.PDQ, Kind.QUARTERS] * 2]
-    assert len(signals_of(tmp_path / "v.mp4", mirrored=True)) == 10
+    assert [s.kind for s in made] == [Kind.SHA256, Kind.MD5, Kind.PDQ, Kind.PDQ]
+    assert len(signals_of(tmp_path / "v.mp4", mirrored=True)) == 6
     write_image(tmp_path / "flat.png", np.full((64, 64, 3), 90, np.uint8))
     with pytest.raises(UsageError, match="too flat"):
         signals_of(tmp_path / "flat.png")

@@ -200,6 +200,13 @@ def test_a_card_is_sound(change: dict[str, object]) -> None:
         replace(Card("fine"), **change)  # type: ignore[arg-type]
 
 
+def test_sides_are_of_pictures() -> None:
+    """Sides that are no four hashes, or of what is no picture, are refused."""
+    for kind, sides in ((Kind.PDQ, b"s" * 127), (Kind.MD5, b"s" * 128)):
+        with pytest.raises(UsageError, match="bytes of sides"):
+            Signal(kind, bytes(SIZES[kind]), sides=sides)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(list(Kind)), raw=st.binary(min_size=32, max_size=32), negative=st.booleans(),
@@ -213,6 +220,8 @@ def test_lists_come_back_as_they_went(
     """Export and import give equal signals, by CSV and by JSON."""
     value = (raw * 4)[: SIZES[kind]]
     one = Signal(kind, value, content, distance if kind is Kind.PDQ else None, negative, aspect, b"c" * 36 * corners)
+    if kind is Kind.PDQ:
+        one = replace(one, sides=raw * 4)
     folder = tmp_path_factory.mktemp("lists")
     for name, text in (("list.csv", to_csv([one, one])), ("list.json", to_json([one, one]))):
         (folder / name).write_text(text, "utf-8")
