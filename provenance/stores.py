@@ -21,7 +21,7 @@ from provenance.boxes import top_level
 from provenance.cbor import LengthError, LengthWalker
 from provenance.kinds import HEAD_BYTES, sniff_bytes
 
-_MOST_ITEMS = 1_000_000  # a second of walking; a hash tree of a film has some thousands
+_MOST_ITEMS = 500_000  # half a second of walking; a hash tree of a film has some thousands
 _MOST_CBOR = 64 * 2**20  # bytes of CBOR boxes
 _LARGEST_TEXT = 256 * 2**20  # of a JPEG, GIF or SVG, which the library holds in memory too
 _FARTHEST = 2**30  # bytes searched where the container tells nothing
@@ -30,7 +30,12 @@ _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _RIFF_HEAD = 12
 _JPEG_PIECE = b"JP"
 _GIF_HEAD = b"!\xff\x0bC2PA_GIF"
-_SVG = re.compile(rb"<c2pa:manifest[^>]*>(.*?)</c2pa:manifest", re.DOTALL)
+_SVG_TAG, _SVG_END = b"<c2pa:manifest", b"</c2pa:manifest"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd9]")  # not stuffing, fill, or one without a length
+_MOST_PARTS = 10_000  # chunks, or names of boxes: a manifest has dozens, and a hostile file must not keep us busy
+_MOST_PIECES = 400_000  # of a box: 64 MiB in a GIF have 260,000
+_MOST_FRAMES = 16  # of ID3 that are stored in another form
+_MOST_UNPACKED = 4 * 2**20
 
 Part = tuple[BinaryIO, int, int]  # a file, and from where to where in it
 
@@ -74,6 +79,7 @@ class _Seen:
     def __init__(self) -> None:
         self._walker = LengthWalker(_MOST_ITEMS)
         self._left = _MOST_CBOR
+        self._names = _MOST_PARTS
 
     def look(self, part: Part) -> None:
         """Walks every `cbor` box in a part of a file; raises LengthError."""
@@ -93,6 +99,9 @@ class _Seen:
 
     def _box(self, part: Part, offset: int) -> None:
         file, start, end = part
+        self._names -= 1
+        if self._names < 0:
+            raise LengthError("more boxes than a manifest has")
         if offset < start:
             return
         file.seek(offset)
@@ -140,7 +149,9 @@ def _parts(file: BinaryIO, size: int, family: str) -> Iterator[Part]:
 
 def _of_riff(file: BinaryIO, size: int) -> Iterator[Part]:
     at = _RIFF_HEAD
-    while at + 8 <= size:
+    for _ in range(_MOST_PARTS):
+        if at + 8 > size:
+            return
         file.seek(at)
         head = file.read(8)
         length = int.from_bytes(head[4:], "little")
@@ -150,20 +161,20 @@ def _of_riff(file: BinaryIO, size: int) -> Iterator[Part]:
         if head[:4] == b"C2PA" or length > size - at - 8:  # a chunk beyond the end: what follows may be anything
             yield file, at + 8, min(at + 8 + length, size, at + _FARTHEST)
         at += 8 + length + length % 2
+    yield file, at, min(size, at + _FARTHEST)
 
 
 def _of_jpeg(content: bytes) -> Iterator[bytes]:
     """The boxes that APP11 segments carry in pieces, each piece with the box's head again."""
     stores: list[list[bytes]] = []
     latest: dict[bytes, list[bytes]] = {}  # by instance number
-    at = 2
-    while (at := content.find(b"\xff", at)) >= 0 and at + 4 <= len(content):
-        marker = content[at + 1]
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD9:  # stuffing, fill and markers without a length
-            at += 1 if marker == 0xFF else 2
-            continue
+    at, seen = 2, 0
+    while match := _JPEG_MARKER.search(content, at):
+        at, seen = match.start(), seen + 1
+        if seen > _MOST_PIECES:
+            raise LengthError("more segments than a picture has")
         end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
-        if marker == 0xEB and content[at + 4 : at + 6] == _JPEG_PIECE:
+        if content[at + 1] == 0xEB and content[at + 4 : at + 6] == _JPEG_PIECE:
             instance, number = content[at + 6 : at + 8], int.from_bytes(content[at + 8 : at + 12])
             first = number == 1 or instance not in latest
             if first:
@@ -177,22 +188,31 @@ def _of_jpeg(content: bytes) -> Iterator[bytes]:
 
 def _of_gif(content: bytes) -> Iterator[bytes]:
     """The application extension's content, which is in pieces of 255 bytes."""
-    at = 0
+    at, seen = 0, 0
     while (at := content.find(_GIF_HEAD, at)) >= 0:
         at += len(_GIF_HEAD) + 3
         pieces = []
         while at < len(content) and content[at]:
             pieces.append(content[at + 1 : at + 1 + content[at]])
             at += 1 + content[at]
+            seen += 1
+            if seen > _MOST_PIECES:
+                raise LengthError("more pieces than a manifest has")
         yield b"".join(pieces)
 
 
 def _of_svg(content: bytes) -> Iterator[bytes]:
-    for match in _SVG.finditer(content):
+    at = 0
+    while (at := content.find(_SVG_TAG, at)) >= 0:
+        begin = content.find(b">", at) + 1
+        end = content.find(_SVG_END, begin)
+        if not begin or end < 0:
+            return
         try:
-            yield base64.b64decode(b"".join(match[1].split()), validate=True)
+            yield base64.b64decode(b"".join(content[begin:end].split()), validate=True)
         except binascii.Error:
             raise LengthError("it is not in base64") from None
+        at = end
 
 
 def _of_id3(content: bytes) -> Iterator[bytes]:
@@ -203,11 +223,15 @@ def _of_id3(content: bytes) -> Iterator[bytes]:
     if tag[5] & 0x80:
         tag = tag.replace(b"\xff\0", b"\xff")
     yield tag
-    for match in re.finditer(b"GEOB.{5}([^\0])", tag, re.DOTALL):
-        body = tag[match.end() :].replace(b"\xff\0", b"\xff") if match[1][0] & 0x02 else tag[match.end() :]
+    for number, match in enumerate(re.finditer(b"GEOB.{5}([^\0])", tag, re.DOTALL)):
+        if number == _MOST_FRAMES:
+            raise LengthError("more packed frames than a tag has")
+        body = tag[match.end() : match.end() + _MOST_UNPACKED]
+        if match[1][0] & 0x02:
+            body = body.replace(b"\xff\0", b"\xff")
         for head in (0, 1, 4, 5):  # a frame's flags may put a group and a length before its content
             with contextlib.suppress(zlib.error):
-                yield zlib.decompressobj().decompress(body[head:], _MOST_CBOR)
+                yield zlib.decompressobj().decompress(body[head:], _MOST_UNPACKED)
 
 
 def _syncsafe(content: bytes) -> int:

@@ -336,3 +336,20 @@ def test_more_cbor_than_any_manifest_has_is_refused(monkeypatch: pytest.MonkeyPa
     assert false_length_in_store(_box(b"\xf6") * 100) is None
     for store in (_box(b"\xf6" + bytes(50)) * 200, struct.pack(">I4s", 0, b"cbor") * 2_000):
         assert "more CBOR" in str(false_length_in_store(store))
+
+
+def test_files_made_of_small_parts_are_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of boxes, chunks, segments, pieces and packed frames by the million have an end."""
+    for name in ("_MOST_PARTS", "_MOST_PIECES", "_MOST_FRAMES"):
+        monkeypatch.setattr(provenance.stores, name, 20)
+    packed = _id3(b"\0\x80", b"x" * 9)[10:] * 30
+    size = len(packed)
+    for content in (
+        b"\x89PNG\r\n\x1a\n" + b"cbor" * 30, b"\xff\xd8\xff\xe0\0\2" + b"\xff\xe1\0\2" * 30,
+        b"GIF89a!\xff\x0bC2PA_GIF\1\0\0" + b"\1x" * 30 + b"\0",
+        b"ID3\4\0\0\0\0" + bytes([size >> 7, size & 127]) + packed,
+        b"RIFF\4\0\0\0AVI " + b"junk\0\0\0\0" * 30 + _box(FALSE),
+    ):  # fmt: skip
+        assert false_length(io.BytesIO(content)), content
+    assert false_length(io.BytesIO(b"RIFF\4\0\0\0AVI " + b"junk\0\0\0\0" * 30)) is None
+    assert false_length(io.BytesIO(b"<svg>" + b"<c2pa:manifest>" * 30)) is None
