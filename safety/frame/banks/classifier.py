@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media import Frame, Look
+from safety.frame.banks.content import Content
 from safety.frame.banks.features import Finder
 from safety.frame.banks.matching import Match, Matcher, SideMatcher
 from safety.frame.banks.pdq import QUALITY, Hashes, sides
-from safety.frame.banks.store import Content
 from safety.frame.gate import LISTED
 from safety.score import Where
 from safety.stages import FrameScore

@@ -11,10 +11,10 @@ import numpy as np
 
 from media import Frame, probe
 from safety.frame.banks.classifier import BankClassifier
+from safety.frame.banks.content import Content
 from safety.frame.banks.making import file_hashes
 from safety.frame.banks.matching import Match, Matcher
 from safety.frame.banks.pdq import QUALITY, pdq
-from safety.frame.banks.store import Content
 
 _AT_ONCE = 256  # hashes
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from safety.frame.banks.content import Content
 from safety.frame.banks.signal import Kind
-from safety.frame.banks.store import Content
 from safety.score import Absence, Examination, Item, PostureEntry, Score, Stage, Where
 
 NOBODY = "none@0"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from safety.frame.banks.content import Content
 from safety.frame.banks.index import HammingIndex
-from safety.frame.banks.store import Content
 
 METHOD = "2"  # the way of matching that docs/model-cards/banks.figures.json is about: raise it where that changes
 

@@ -18,7 +18,7 @@ from safety.category import is_category
 from safety.errors import CorruptRecord
 
 # Bits of 256, as Meta recommends. Of 2,000 pictures that were not in the bank none lay within 31 (the nearest at 64,
-# of their copies 58); of re-encoded and resized copies 99.2 to 100 % did. Copies with an emblem need the quarters:
+# of their copies 58); of re-encoded and resized copies 99.2 to 100 % did. Copies with an emblem need the sides:
 # benchmarks/banks/results.md.
 DISTANCE = 31
 WIDEST = 96  # unrelated pictures lie at 128 +- 8 bits; beyond this an entry matches what it has nothing to do with

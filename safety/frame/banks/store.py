@@ -17,12 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from media import UsageError
 from safety.errors import CorruptRecord
-from safety.frame.banks.corners import Corners
+from safety.frame.banks.content import Content, content_of
 from safety.frame.banks.signal import SIDES, SIZES, Card, Kind, Signal
 
 SUFFIX = ".bank"
@@ -53,33 +50,6 @@ class Entry:
     off: bool  # switched off because it flooded
     added: float  # seconds since 1970
     items: int  # distinct files that it matched within the card's window
-
-
-@dataclass(frozen=True)
-class Content:
-    """What is searched: the active signals of one bank at one moment, in one order.
-
-    ids int64 (N,), values uint8 (N, 32), distances int (N,), negative bool (N,), aspects float (N,), and each one's
-    corners and content: the PDQ hashes; sides uint8 (N, 4, 32), zeros where an entry has none
-    files    (kind, hash) -> (id, name of the content, negative): the hashes of whole files
-    sha256   of everything that changes what matches
-    """
-
-    card: Card
-    ids: NDArray[np.int64]
-    values: NDArray[np.uint8]
-    distances: NDArray[np.int64]
-    negative: NDArray[np.bool_]
-    aspects: NDArray[np.float64]
-    corners: tuple[Corners, ...]
-    names: tuple[str, ...]
-    sides: NDArray[np.uint8]
-    files: dict[tuple[Kind, bytes], tuple[int, str, bool]]
-    sha256: str
-    off: int
-
-    def __len__(self) -> int:
-        return len(self.ids) + len(self.files)
 
 
 class BankStore:
@@ -232,7 +202,7 @@ class BankStore:
             raise CorruptRecord(
                 f"{self.path}: holds a hash of another length than its kind has; restore it from a copy"
             )
-        return _content(card, rows, off)
+        return content_of(card, rows, off, _hash(rows))
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -302,28 +272,3 @@ def _signal(row: Sequence[Any], path: Path) -> Signal:
         return Signal(Kind(row[0]), bytes(row[1]), row[2], row[3], bool(row[4]), row[5], bytes(row[6]), bytes(row[7]))
     except (TypeError, ValueError, UsageError) as error:
         raise CorruptRecord(f"{path}: holds what is no signal ({error}); restore the bank from a copy") from error
-
-
-def _content(card: Card, rows: list[tuple[Any, ...]], off: int) -> Content:
-    pdq = [row for row in rows if row[1] == Kind.PDQ]
-    values = np.frombuffer(b"".join(row[2] for row in pdq), np.uint8).reshape(-1, 32)
-    files = {
-        (Kind(row[1]), bytes(row[2])): (row[0], row[3], bool(row[5]))
-        for row in rows
-        if row[1] in (Kind.MD5, Kind.SHA256)
-    }
-    facts = json.dumps([card.category, card.look, card.distance], sort_keys=True)
-    return Content(
-        card=card,
-        ids=np.array([row[0] for row in pdq], np.int64),
-        values=values,
-        distances=np.array([card.distance if row[4] is None else row[4] for row in pdq], np.int64),
-        negative=np.array([row[5] for row in pdq], bool),
-        aspects=np.array([row[6] for row in pdq], np.float64),
-        corners=tuple(Corners.from_bytes(row[7]) for row in pdq),
-        names=tuple(row[3] for row in pdq),
-        sides=np.frombuffer(b"".join(row[8] or bytes(SIDES) for row in pdq), np.uint8).reshape(-1, 4, 32),
-        files=files,
-        sha256=hashlib.sha256(f"{_hash(rows)} {facts}".encode()).hexdigest(),
-        off=off,
-    )
