@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from safety.item import Stage
 from safety.policy import Policy
-from safety.rule import Action, Rule
+from safety.rule import Action, Rule, Temporal
 
 NOTICE = timedelta(days=30)  # before a waiver runs out, so that its owner has time to renew it
 MINORS = "sexual/minors"
+_VIDEOS = (Stage.FRAME, Stage.INPUT_VIDEO)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def lint(policy: Policy, on: date | None = None) -> list[Finding]:
     found = [
         *_silent_stages(policy),
         *_rules(policy),
+        *_temporal(policy),
         *_categories(policy),
         *_waivers(policy, day),
         *_examples(policy),
@@ -69,11 +71,40 @@ def _rules(policy: Policy) -> Iterator[Finding]:
             yield Finding("error", "unreachable-rule", where, message)
 
 
+def _temporal(policy: Policy) -> Iterator[Finding]:
+    for rule in policy.rules:
+        temporal, where = rule.temporal, f"rules.{rule.id}.temporal"
+        if rule.stage not in _VIDEOS:
+            if temporal != Temporal():
+                message = f"the stage {rule.stage.value!r} judges no frames in time; remove temporal"
+                yield Finding("warning", "temporal-ignored", where, message)
+            continue
+        if temporal.share is not None and temporal.n > 1:
+            message = f"{temporal.k} of {temporal.n} has no say beside a share of the file; remove k and n, or share"
+            yield Finding("warning", "window-without-say", where, message)
+        elif temporal.k == 1 < temporal.n:
+            message = f"1 of {temporal.n} frames is one frame; remove n, or ask for more than one"
+            yield Finding("warning", "window-without-say", where, message)
+        if temporal.share is not None and rule.action > Action.ALLOW and not _backed(policy, rule):
+            message = (
+                f"harmless frames at the end of a file bring any share below {temporal.share}: add instant, or a rule "
+                f"of {rule.category} without a share"
+            )
+            yield Finding("warning", "share-diluted", where, message)
+
+
+def _backed(policy: Policy, rule: Rule) -> bool:
+    """True where a number of frames is enough, however long the file is: by the rule's instant or by another rule."""
+    others = [other for other in policy.rules_for(rule.stage) if other.category == rule.category]
+    acting = [other for other in others if other.action > Action.ALLOW and other.source in ("*", rule.source)]
+    return rule.temporal.instant is not None or any(other.temporal.share is None for other in acting)
+
+
 def _outdoes(other: Rule, rule: Rule) -> bool:
     """True where `other` fires whenever `rule` does and asks for as much; of two equal rules, the later is outdone."""
     if other.id == rule.id or other.category != rule.category or other.source not in ("*", rule.source):
         return False
-    if other.temporal != rule.temporal and other.temporal.k > 1:
+    if other.temporal != rule.temporal and (other.temporal.k > 1 or other.temporal.share is not None):
         return False
     if (other.threshold, other.action) == (rule.threshold, rule.action):
         return other.id < rule.id and other.temporal == rule.temporal

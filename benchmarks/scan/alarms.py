@@ -1,9 +1,10 @@
 """`python -m benchmarks.scan alarms DIR[,DIR...] [MODELS] [POLICY]`: false alarms in an hour of benign footage.
 
 Everything under DIR is held to be benign. Each file is scanned by MODELS (canary,nudenet,ocr, or module:factory), and
-every segment that a rule of POLICY opens is one false alarm. Beside the rules as they stand, other thresholds and
-temporal rules are tried on the same tracks, so that a threshold is chosen by what it costs an hour and not a frame:
-1 % of frames would be 864 alarms an hour. Upper bounds are exact (Poisson, one-sided, 95 %).
+every segment that a rule of POLICY opens is one false alarm (of a rule with `scope: file`, the file is). Beside the
+rules as they stand, other thresholds and temporal rules are tried on the same tracks, so that a threshold is chosen by
+what it costs an hour and not a frame: 1 % of frames would be 864 alarms an hour. Upper bounds are exact (Poisson,
+one-sided, 95 %).
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from safety.frame import CanaryClassifier, NudenetClassifier, OcrClassifier, exa
 from safety.prompt import EmbeddedPromptClassifier
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-TEMPORALS = {"one frame": Temporal(), "2 of 3": Temporal(k=2, n=3), "3 of 5": Temporal(k=3, n=5)}
+TEMPORALS = {
+    "one frame": Temporal(),
+    "2 of 3": Temporal(k=2, n=3),
+    "3 of 5": Temporal(k=3, n=5),
+    "3 of 5 in a shot": Temporal(k=3, n=5, scope="shot"),
+    "a tenth of the file": Temporal(scope="file", share=0.1),
+}
 KNOWN: dict[str, Callable[[], FrameClassifier]] = {
     "canary": CanaryClassifier,
     "nudenet": NudenetClassifier,
@@ -63,13 +70,19 @@ def duration_s(track: Track) -> float:
     return known[-1] - known[0] + steps[len(steps) // 2] if steps else 0.0
 
 
+def alarms(track: Track, threshold: float, temporal: Temporal) -> int:
+    """How often a rule speaks of one track."""
+    found = len(segments(track, threshold, temporal))
+    return min(found, 1) if temporal.scope == "file" else found
+
+
 def by_rule(footage: Footage, rules: Sequence[Rule]) -> list[str]:
     """A row a rule and model: alarms, alarms an hour, the upper bound, the share of videos."""
     rows = ["| rule | model | alarms | an hour | at most (95 %) | videos |", "|---|---|---|---|---|---|"]
     for rule in rules:
         for source, tracks in _by_source(footage.tracks, rule.category):
             if rule.matches(source) and rule.action > Action.ALLOW:
-                found = [len(segments(track, rule.threshold, rule.temporal)) for track in tracks]
+                found = [alarms(track, rule.threshold, rule.temporal) for track in tracks]
                 rows.append(f"| {rule.id} | {source} | {_counted(sum(found), footage.hours)} | {_share(found)} |")
     return rows
 
@@ -83,7 +96,7 @@ def by_threshold(footage: Footage) -> list[str]:
     for category in sorted({track.category for track in footage.tracks}):
         for source, tracks in _by_source(footage.tracks, category):
             for name, temporal in TEMPORALS.items():
-                counts = [sum(len(segments(track, t, temporal)) for track in tracks) for t in THRESHOLDS]
+                counts = [sum(alarms(track, t, temporal) for track in tracks) for t in THRESHOLDS]
                 if any(counts):
                     cells = " | ".join(f"{count / footage.hours:.0f}" for count in counts)
                     rows.append(f"| {category} | {source} | {name} | {cells} |")

@@ -76,6 +76,38 @@ def test_a_rule_that_always_fires_is_told():
     )
 
 
+@pytest.mark.parametrize(
+    ("stage", "temporal", "code"),
+    [
+        ("frame", {"k": 3, "n": 5}, None),
+        ("frame", {"scope": "shot"}, None),
+        ("frame", {"scope": "file", "share": 0.2, "instant": 0.95}, None),
+        ("frame", {"n": 5}, "window-without-say"),
+        ("input video", {"scope": "file", "share": 0.2, "instant": 0.95, "k": 2, "n": 3}, "window-without-say"),
+        ("frame", {"scope": "file", "share": 0.2}, "share-diluted"),
+        ("input image", {"k": 3, "n": 5}, "temporal-ignored"),
+        ("prompt", {"scope": "file"}, "temporal-ignored"),
+        ("prompt", {}, None),
+    ],
+)
+def test_temporal_rules_that_mean_nothing_are_told(stage, temporal, code):
+    """Time where nothing is judged in time, a window of one frame or beside a share, a share that can be diluted."""
+    line = rule("t", stage, "violence", 0.7, "review", temporal=temporal)
+    examples = [{"text": "a fight", "action": "review"}, {"text": "a dance", "action": "allow"}]
+    expected = [("warning", code, "rules.t.temporal")] if code else []
+    assert found(line, categories=texts(violence={"examples": examples})) == expected
+
+
+def test_a_share_is_backed_by_a_rule_without_one():
+    """A rule of the same category that needs no share makes up for it; an informational one does not."""
+    share = rule("share", "frame", "violence", 0.5, "review", temporal={"scope": "file", "share": 0.2})
+    with_text = {"categories": texts(violence={})}
+    assert found(share, rule("all", "frame", "violence", 0.9), **with_text) == []
+    told = found(share, rule("all", "frame", "violence", 0.9, "allow"), **with_text)
+    assert [code for _, code, _ in told] == ["share-diluted"]
+    assert found(share, rule("low", "frame", "violence", 0.9, "review"), **with_text) == []
+
+
 def test_a_rule_needs_words_except_for_a_bank():
     """A category without a text cannot be explained; a bank is explained by its entries."""
     assert found(rule("v", "frame", "violence")) == [("error", "rule-without-text", "rules.v")]
