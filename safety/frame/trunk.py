@@ -37,7 +37,7 @@ class TrunkClassifier:
     name, version, licence = "trunk", "1", "Apache-2.0"
     look = "small"
     categories: tuple[str, ...] = (FIRE, VIOLENCE)
-    cost_ms = 1.3
+    cost_ms = 2.5
 
     def __init__(self) -> None:
         heads = _heads()
