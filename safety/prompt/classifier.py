@@ -66,7 +66,7 @@ class EmbeddedPromptClassifier:
     """
 
     name = "embedded-prompt"
-    version = "1"
+    version = "2"
     categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
 
     def __init__(

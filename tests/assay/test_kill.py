@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def hanging(folder: Path, settings: Settings, sign_of_life: str) -> subprocess.P
         [sys.executable, "-m", "assay", "generate", "grey", "-o", str(folder / "out.mp4")],
         env=assay_environment(folder, **{**TOY_ENVIRONMENT, "ASSAY_BACKEND": "assay_toys:HangingGenerator"}),
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )
     deadline = time.monotonic() + 60
     while not list(settings.private.glob(sign_of_life)) and time.monotonic() < deadline:

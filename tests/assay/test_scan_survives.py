@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_an_interrupted_scan_ends_although_a_model_hangs(tmp_path: Path) -> None
     running = subprocess.Popen(
         [sys.executable, "-m", "assay", "scan", str(path), "--json"],
         cwd=tmp_path, env=environment(tmp_path, "assay_toys:HangingFrame"), stderr=subprocess.PIPE, text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )  # fmt: skip
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
     waited = time.monotonic() + 120

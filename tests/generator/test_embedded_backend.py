@@ -244,11 +244,49 @@ def test_frames_do_not_depend_on_the_number_of_threads(weights: Path, threads: i
     assert found == alone
 
 
+def resident_mb() -> float:
+    """Resident memory of this process, in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def in_mode(mode: str, size: tuple[int, int], seconds: float) -> GenerationRequest:
+    """A request in a mode, at 8 frames a second, with as many given frames as fit."""
+    total = max(1, round(seconds * 8))
+    few = np.full((max(1, min(4, total // 3)), 30, 50, 3), 90, np.uint8)
+    given = {
+        "text-to-video": (),
+        "image-to-video": (Conditioning(few[:1]),),
+        "forward": (Conditioning(few),),
+        "backward": (Conditioning(few, total - len(few)),),
+        "fill": (Conditioning(few), Conditioning(few, total - len(few))),
+        "remix": (Conditioning(np.repeat(few, total // len(few), axis=0), strength=0.5),),
+    }[mode]
+    return GenerationRequest("a red ball", size=size, seconds=seconds, fps=Fraction(8), steps=1, conditioning=given)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0, 8.0, pytest.param(60.0, marks=pytest.mark.full)])
+@pytest.mark.parametrize("size", [(96, 54), (54, 96), (64, 64), (101, 77)])
+@pytest.mark.parametrize("mode", ["text-to-video", "image-to-video", "forward", "backward", "fill", "remix"])
+def test_every_mode_gives_the_promised_size_and_length(
+    weights: Path, mode: str, size: tuple[int, int], seconds: float
+) -> None:
+    """Landscape, portrait, square and odd, short and long: frames and record are what was asked for in every mode."""
+    request = in_mode(mode, size, seconds)
+    events = list(EmbeddedGenerator(weights).generate(request))
+    frames, record = pixels(iter(events)), events[-1].record  # type: ignore[union-attr]
+    assert frames.shape == (round(seconds * 8), size[1], size[0], 3)
+    assert (record.frames, record.seconds, record.fps, record.size) == (len(frames), seconds, 8, size)
+    assert record.upscale == max(size[0] / record.native_size[0], size[1] / record.native_size[1])
+    expected = {"forward": "extension", "backward": "extension", "fill": "in-filling"}.get(mode, mode)
+    assert record.mode == expected
+
+
 def test_cancels_at_random_moments_leave_nothing_behind(generator: VideoGenerator) -> None:
-    """Fifty runs cancelled or closed at random moments leave no thread and no open file."""
+    """Fifty runs cancelled or closed at random moments leave no thread, no open file and no memory."""
     rng = np.random.default_rng(0)
     list(generator.generate(SMALL))  # whatever is loaded once
     threads, files = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    before = resident_mb()
     for _ in range(50):
         cancel, stop_at = threading.Event(), int(rng.integers(1, 6))
         stream = generator.generate(SMALL, cancel=cancel)
@@ -261,6 +299,7 @@ def test_cancels_at_random_moments_leave_nothing_behind(generator: VideoGenerato
         else:
             stream.close()  # type: ignore[attr-defined]
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == (threads, files)
+    assert resident_mb() - before < 60
 
 
 def test_previews_are_lazy_and_the_last_one_is_the_clip(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
