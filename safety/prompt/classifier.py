@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.abc import Traversable
 from pathlib import Path
@@ -121,7 +121,10 @@ class EmbeddedPromptClassifier:
                 permitted = _permitted(view)
                 for category, said in self._judge.judge(view, _SHOWN).items():
                     if category in learned:
-                        _keep(learned, category, Finding(said.value, said.span, "learned model"))
+                        # A listed word shows a person where; the model only how much.
+                        listed = certain[category]
+                        shown = listed if listed.value >= _FOUND else Finding(said.value, said.span, "learned model")
+                        _keep(learned, category, replace(shown, value=said.value))
                     elif category not in permitted:
                         value = min(said.value, _UNLISTED_MAX)
                         _keep(named, category, Finding(value, said.span, "learned model: description or name"))

@@ -174,3 +174,16 @@ def test_a_session_remembers_and_the_classifier_does_not(reader: TextReader) -> 
     assert [session.score([frame])[0] for frame in frames] == at_once
     assert (session.name, session.weights_sha256) == (classifier.name, classifier.weights_sha256)
     assert {answer["hate"][0] for answer in classifier.score(frames)} == {0.9}
+
+
+def test_a_space_that_the_speller_thought_of_is_there() -> None:
+    """Words that the speller ran together are parted where it gave a space a tenth, and nowhere else."""
+    from safety.frame.textnet import spelled
+
+    signs = ["", "A", "B", " "]
+    output = np.full((6, 4), 0.001, np.float32)
+    for step, sign in enumerate((1, 0, 0, 2, 0, 2)):
+        output[step, sign] = 0.9
+    assert spelled(output, signs)[0] == "ABB"
+    output[2, 3] = 0.2
+    assert spelled(output, signs)[0] == "A BB"
