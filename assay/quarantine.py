@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, Protocol
 from assay import sealed
 from assay.accesslog import Access, AccessLog, Line
 from assay.sealed import CHUNK, SealBroken
-from media import AssayError, UsageError
+from media import AssayError, UsageError, sync_folder
 
 AUTOMATIC = "automatic"  # the hold that every item starts with
 _STAGED = ".staged-"
@@ -113,7 +113,7 @@ class Quarantine:
             self._write(staged / "record", id, [json.dumps({**known, **evidence.record}).encode()])
             with self.log.held():
                 os.rename(staged, self._items / id)
-                _sync(self._items)
+                sync_folder(self._items)
                 self.log.append("put", id, access, kind=evidence.kind, size=facts["size"])
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -227,7 +227,7 @@ class Quarantine:
 
     def _remove(self, id: str) -> None:
         shutil.rmtree(self._items / id, ignore_errors=True)
-        _sync(self._items)
+        sync_folder(self._items)
         if (self._items / id).exists():
             raise AssayError(f"{self._items / id} cannot be removed; remove it and list again")
 
@@ -273,14 +273,6 @@ def _chunks(content: Path | bytes) -> Iterator[bytes]:
     with content.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _now() -> str:

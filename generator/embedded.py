@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -95,29 +96,16 @@ class EmbeddedGenerator:
             notes.append("no word of the prompt is in the vocabulary: the clip follows the seed alone")
         if unknown := text.ignored(request.negative_prompt or ""):
             notes.append(f"words of the negative prompt without influence: {', '.join(unknown)}")
-        return GenerationRecord(
-            model=self.name,
-            version=self.version,
-            backend=self.backend,
-            digital_source_type=self.digital_source_type,
-            weights_sha256=self.weights_sha256,
-            seed=request.seed,
-            steps=request.steps,
+        made = GenerationRecord.of(self, request, ("torch", "numpy", "safetensors", "opencv-python-headless"))
+        return replace(
+            made,
             sampler="euler, rectified flow",
             guidance_scale=request.guidance_scale,
-            mode=request.mode,
-            size=request.size,
             native_size=geometry.native,
             upscale=geometry.upscale,
-            seconds=float(request.frames / request.fps),
-            fps=request.fps,
-            frames=request.frames,
             native_frames=geometry.native_frames,
             notes=tuple(notes),
             words_ignored=ignored,
-            libraries={
-                name: metadata.version(name) for name in ("torch", "numpy", "safetensors", "opencv-python-headless")
-            },
         )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from importlib import metadata
 from typing import Protocol
 
 from generator.errors import Cancelled
@@ -70,6 +71,22 @@ class GenerationRecord:
     words_ignored: tuple[str, ...] = ()  # words of the prompt that had no influence
     scene: dict[str, str] | None = None  # what a back-end that parses the prompt understood
     libraries: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, maker: VideoGenerator, request: GenerationRequest, libraries: Sequence[str]) -> GenerationRecord:
+        """What every back-end says of a video made exactly as asked, without a sampler; `replace` says what differed.
+
+        libraries: names of the distributions whose versions the frames depend on.
+        """
+        return cls(
+            model=maker.name, version=maker.version, backend=maker.backend,
+            digital_source_type=maker.digital_source_type, weights_sha256=maker.weights_sha256,
+            seed=request.seed, steps=request.steps, sampler=None, guidance_scale=None, mode=request.mode,
+            size=request.size, native_size=request.size, upscale=1.0,
+            seconds=float(request.frames / request.fps), fps=request.fps,
+            frames=request.frames, native_frames=request.frames,
+            libraries={name: metadata.version(name) for name in libraries},
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values; the rate is a string such as "24" or "30000/1001", so that it stays exact."""

@@ -1,5 +1,6 @@
 from .canary import canary_glyph as canary_glyph
 from .describe import probe as probe
+from .durable import sync_folder as sync_folder
 from .errors import AssayError as AssayError, MediaError as MediaError, UsageError as UsageError
 from .frame import (
     SMALL_SIDE as SMALL_SIDE,

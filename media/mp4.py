@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from media.durable import sync_folder
 from media.errors import MediaError
 from media.frame import Pixels
 from media.source import LIMIT_PIXELS
@@ -167,11 +168,7 @@ def publish(partial: Path, path: Path) -> None:
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def encode(path: str | PathLike[str], frames: Iterable[Pixels], rate: Fraction) -> None:

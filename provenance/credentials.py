@@ -88,6 +88,7 @@ class ManifestSummary:
     assertions: tuple[str, ...]  # labels
     source_types: tuple[str, ...]  # digital source types, as the manifest spells them
     signer: Signer | None
+    makers: tuple[str, ...] = ()  # name and version of the software of each action that names a source type
 
 
 @dataclass(frozen=True)

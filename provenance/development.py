@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from media import sync_folder
 from provenance.certificates import Issued, common_name, ensure_issued_by, issue, parse_chain
 from provenance.errors import KeyDamaged, KeyExposed, KeyMissing, TargetUnwritable
 from provenance.keys import SigningIdentity, read_key_file
-from provenance.staging import sync_folder
 
 ROOT_DAYS, INTERMEDIATE_DAYS = 3650, 1825
 LEAF_DAYS = 365  # the profile allows 366

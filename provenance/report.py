@@ -180,7 +180,7 @@ def _older_failures(ingredient: Report) -> Iterator[str]:
 
 def _summary(label: str, manifest: Report) -> ManifestSummary:
     generator = next(iter(_maps(manifest, "claim_generator_info")), {})
-    named = " ".join(filter(None, (_text(generator.get("name")), _text(generator.get("version")))))
+    named = _named(generator)
     return ManifestSummary(
         label=label,
         title=_text(manifest.get("title")),
@@ -189,7 +189,20 @@ def _summary(label: str, manifest: Report) -> ManifestSummary:
         assertions=tuple(str(assertion.get("label")) for assertion in _maps(manifest, "assertions")),
         source_types=tuple(_source_types(manifest)),
         signer=_signer(manifest),
+        makers=tuple(dict.fromkeys(_makers(manifest))),
     )
+
+
+def _named(software: Report) -> str:
+    return " ".join(filter(None, (_text(software.get("name")), _text(software.get("version")))))
+
+
+def _makers(manifest: Report) -> Iterator[str]:
+    """The software that made pictures: of each action that names a digital source type."""
+    for action in _actions(manifest):
+        agent = action.get("softwareAgent")
+        if _text(action.get("digitalSourceType")) and (maker := _text(agent) or _named(_map(agent))):
+            yield maker
 
 
 def _actions(manifest: Report) -> Iterator[Report]:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+from media import sync_folder
+
 PREFIX, SUFFIX = ".assay-", ".partial"
 _UMASK_LINE = "Umask:"
 
@@ -123,15 +125,6 @@ def sweep(folder: Path) -> tuple[Path, ...]:
         finally:
             os.close(descriptor)
     return tuple(removed)
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings the entries of a folder to the disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

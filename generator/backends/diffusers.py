@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
-from importlib import metadata, util
+from dataclasses import dataclass, replace
+from importlib import util
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,26 +90,14 @@ class DiffusersGenerator:
             self._busy.release()
 
     def _record(self, request: GenerationRequest, plan: Plan, native_frames: int) -> GenerationRecord:
-        return GenerationRecord(
-            model=self.name,
-            version=self.version,
-            backend=self.backend,
-            digital_source_type=self.digital_source_type,
-            weights_sha256=self.weights_sha256,
-            seed=request.seed,
-            steps=request.steps,
+        made = GenerationRecord.of(self, request, ("diffusers", "transformers", "torch", "numpy"))
+        return replace(
+            made,
             sampler=type(self._pipe.scheduler).__name__,
             guidance_scale=request.guidance_scale if self._family.guidance else None,
-            mode=request.mode,
-            size=request.size,
             native_size=plan.native,
-            upscale=1.0,
-            seconds=float(request.frames / request.fps),
-            fps=request.fps,
-            frames=request.frames,
             native_frames=native_frames,
             notes=(f"{self._kind}, {self._where.dtype}", *plan.notes(request, self._family)),
-            libraries={name: metadata.version(name) for name in ("diffusers", "transformers", "torch", "numpy")},
         )
 
 

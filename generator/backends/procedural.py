@@ -10,7 +10,6 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import metadata
 
 import numpy as np
 
@@ -57,28 +56,13 @@ class ProceduralGenerator:
         yield Completed(self._record(request, beats))
 
     def _record(self, request: GenerationRequest, beats: Sequence[_Beat]) -> GenerationRecord:
-        return GenerationRecord(
-            model=self.name,
-            version=self.version,
-            backend=self.backend,
-            digital_source_type=self.digital_source_type,
-            weights_sha256=None,
-            seed=request.seed,
+        made = GenerationRecord.of(self, request, ("numpy", "opencv-python-headless"))
+        return replace(
+            made,
             steps=-(-request.frames // CHUNK),
-            sampler=None,
-            guidance_scale=None,
-            mode=request.mode,
-            size=request.size,
-            native_size=request.size,
-            upscale=1.0,
-            seconds=float(request.frames / request.fps),
-            fps=request.fps,
-            frames=request.frames,
-            native_frames=request.frames,
             notes=tuple(_notes(request, beats)),
             words_ignored=tuple(dict.fromkeys(word for beat in beats for word in beat.reading.words_ignored)),
             scene=beats[0].scene.words(),
-            libraries={name: metadata.version(name) for name in ("numpy", "opencv-python-headless")},
         )
 
 

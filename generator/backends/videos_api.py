@@ -14,8 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,7 +95,8 @@ class VideosApiGenerator:
                     for frames, note in _frames(path, request):
                         notes += note
                         yield frames
-                yield Completed(self._record(request, tuple(notes)))
+                made = GenerationRecord.of(self, request, ("httpx", "av", "numpy"))
+                yield Completed(replace(made, notes=tuple(notes)))
             finally:
                 calls.forget(job)
 
@@ -113,29 +113,6 @@ class VideosApiGenerator:
             if time.monotonic() > until:
                 raise GenerationError(f"{self._server.url}: the video was not made in {self._server.timeout_s:g} s")
             cancel.wait(pause_s)
-
-    def _record(self, request: GenerationRequest, notes: tuple[str, ...]) -> GenerationRecord:
-        return GenerationRecord(
-            model=self.name,
-            version=self.version,
-            backend=self.backend,
-            digital_source_type=self.digital_source_type,
-            weights_sha256=None,
-            seed=request.seed,
-            steps=request.steps,
-            sampler=None,
-            guidance_scale=None,
-            mode=request.mode,
-            size=request.size,
-            native_size=request.size,
-            upscale=1.0,
-            seconds=float(request.frames / request.fps),
-            fps=request.fps,
-            frames=request.frames,
-            native_frames=request.frames,
-            notes=notes,
-            libraries={name: metadata.version(name) for name in ("httpx", "av", "numpy")},
-        )
 
 
 def _asked_notes(request: GenerationRequest, server: VideosServer) -> Iterator[str]:

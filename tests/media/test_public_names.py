@@ -21,7 +21,7 @@ PUBLIC = {
         "UsageError",
         "Video",
     ),
-    *("canary_glyph", "encode", "probe", "read_image", "write_image"),
+    *("canary_glyph", "encode", "probe", "read_image", "sync_folder", "write_image"),
 }
 
 

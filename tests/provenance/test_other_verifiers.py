@@ -10,8 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 
 import provenance.layout
@@ -61,23 +59,6 @@ def verify(tmp_path: Path, trust: Trust) -> Verify:
         return {Path(line["path"]).name: line for line in lines}
 
     return run
-
-
-@pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tone as WAV, FLAC, M4A and MP3."""
-    folder = tmp_path_factory.mktemp("sounds")
-    tone = (np.sin(np.arange(8000) / 20) * 8000).astype(np.int16)[None]
-    for name, codec in (("tone.wav", "pcm_s16le"), ("tone.m4a", "aac"), ("tone.flac", "flac"), ("tone.mp3", "mp3")):
-        with av.open(str(folder / name), "w") as container:
-            stream = container.add_stream(codec, 8000)
-            stream.layout = "mono"
-            frame = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
-            frame.sample_rate = 8000
-            for each in av.AudioResampler(stream.format, "mono", 8000).resample(frame):
-                container.mux(stream.encode(each))
-            container.mux(stream.encode())
-    return folder
 
 
 def _expected(name: str) -> dict[str, str]:

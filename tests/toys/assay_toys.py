@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -155,14 +156,7 @@ class ToyGenerator:
         return pixels
 
     def record(self, request: GenerationRequest) -> GenerationRecord:
-        return GenerationRecord(
-            model=self.name, version=self.version, backend=self.backend,
-            digital_source_type=self.digital_source_type, weights_sha256=None, seed=request.seed, steps=2,
-            sampler=None, guidance_scale=None, mode=request.mode, size=request.size,
-            native_size=request.size, upscale=1.0,
-            seconds=float(request.frames / request.fps), fps=request.fps, frames=request.frames,
-            native_frames=request.frames,
-        )  # fmt: skip
+        return replace(GenerationRecord.of(self, request, ()), steps=2)
 
 
 class RaisingGenerator(ToyGenerator):
