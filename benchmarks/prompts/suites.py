@@ -8,20 +8,11 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from safety.prompt.corpus.rows import VISUAL
+from safety.prompt.corpus.rows import LABELS as TRAINED, VISUAL
 from safety.prompt.obfuscation import DISGUISES
 
 BENIGN = "benign"
-LABELS = {
-    "extreme_violence": "violence/graphic",
-    "sexual": "sexual",
-    "hate": "hate",
-    "self_harm": "self-harm",
-    "illicit": "illicit",
-    "deception": "deception",
-    "celebrity_likeness": "likeness/public-figure",
-    "third_party_ip": "ip/*",
-}
+LABELS = TRAINED | {"third_party_ip": "ip/*"}
 LANGUAGES = ("es", "fr", "de", "pt", "zh", "ru", "ar")
 
 

@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import av
 import c2pa
-import numpy as np
 import pytest
 
 from provenance import (
@@ -36,24 +34,6 @@ from safety import Decision
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 FINGERPRINT = SoftBinding("io.iscc.v0", b"\x01" * 32, Mark.FINGERPRINT)
 WATERMARK = SoftBinding("org.assay.mark", b"\x02" * 8, Mark.WATERMARK)
-
-
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a short tone as WAV, M4A, FLAC and MP3 where this build can encode it."""
-    folder = tmp_path_factory.mktemp("sound")
-    tone = (np.sin(np.arange(8000) / 20) * 8000).astype(np.int16)[None]
-    for name, codec in (("tone.wav", "pcm_s16le"), ("tone.m4a", "aac"), ("tone.flac", "flac"), ("tone.mp3", "mp3")):
-        with av.open(str(folder / name), "w") as container:
-            stream = container.add_stream(codec, 8000)
-            stream.layout = "mono"
-            frame = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
-            frame.sample_rate = 8000
-            resampled = av.AudioResampler(stream.format, "mono", 8000).resample(frame)
-            for each in resampled:
-                container.mux(stream.encode(each))
-            container.mux(stream.encode())
-    return folder
 
 
 def _report(path: Path, mime: str, trust: Trust) -> dict[str, Any]:
@@ -149,11 +129,11 @@ def test_each_way_of_making_a_video_is_trusted_and_conformant(
     ],
 )  # fmt: skip
 def test_each_file_beside_a_video_is_signed_with_the_video_as_its_parent(
-    name: str, mime: str, mode: str, samples: Path, sound: Path, signed: Path, folder: Path,
+    name: str, mime: str, mode: str, samples: Path, sounds: Path, signed: Path, folder: Path,
     origin: Callable[..., Origin], gate: GateRecord, identity: SigningIdentity, trust: Trust,
 ) -> None:  # fmt: skip
-    """Thumbnail, poster, spritesheet, previews and sound are trusted, conformant, and name the signed video."""
-    source = next(place / name for place in (samples, sound) if (place / name).exists())
+    """Thumbnail, poster, spritesheet, previews and sounds are trusted, conformant, and name the signed video."""
+    source = next(place / name for place in (samples, sounds) if (place / name).exists())
     made = build_manifest(origin(Kind.DERIVED, signed, mode=mode), gate, name)
     found = publish(source, folder / name, made, identity)
     assert (found.state, found.manifests[0].actions) == (State.TRUSTED, ("c2pa.opened", "c2pa.converted"))
