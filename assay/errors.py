@@ -43,6 +43,18 @@ class ReviewClosed(UsageError):
     """The review was decided, has expired, or is of another kind."""
 
 
+class LedgerVersion(AssayError):
+    """The database is of another schema version than this code."""
+
+    def __init__(self, url: str, found: str, wanted: str) -> None:
+        remedy = "run `assay ledger upgrade`" if found < wanted else "upgrade Assay: this code is the older one"
+        super().__init__(f"the ledger {url} has schema {found or 'from before versions'}, not {wanted}; {remedy}")
+
+
+class LeaseLost(AssayError):
+    """The job was given to another worker, was cancelled or has ended meanwhile; nothing of this attempt counts."""
+
+
 class NoPicture(AssayError):
     """Of this material no picture may be made."""
 

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, create_engine, event, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy import ForeignKey, LargeBinary, String, create_engine, event, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from assay.errors import JobNotFound
+from assay.errors import JobNotFound, LeaseLost
+from assay.schema import Table, prepare
 from safety import (
     Circumstances,
     CorruptRecord,
@@ -45,41 +46,50 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class _Table(DeclarativeBase):
-    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 (SQLAlchemy's own idiom)
-
-
-class JobRow(_Table):
+class JobRow(Table):
     """One request: to generate, or to scan."""
 
     __tablename__ = "jobs"
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     tenant: Mapped[str] = mapped_column(default="local")
-    idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    actor: Mapped[str | None] = mapped_column(index=True)  # a pseudonym of whom the tenant acts for
+    policy: Mapped[str | None]  # the tenant's; None: that of the settings
+    idempotency_key: Mapped[str | None] = mapped_column(unique=True)  # with the tenant in it
     parent: Mapped[str | None]
     request: Mapped[dict[str, Any]]
+    wire: Mapped[dict[str, Any] | None]  # what a client of the API asked for, in its words; None: no such client
     state: Mapped[str] = mapped_column(index=True)
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     attempt: Mapped[int] = mapped_column(default=0)
+    attempts_allowed: Mapped[int] = mapped_column(default=1)
+    not_before: Mapped[datetime | None]  # a retry waits until then
+    cancelled: Mapped[bool] = mapped_column(default=False)  # asked for; a running attempt ends soon
+    approval: Mapped[dict[str, Any] | None]  # of a held prompt, by a person
+    asset: Mapped[dict[str, Any] | None]  # the signed file: path, sha256, manifest_state
     progress: Mapped[float] = mapped_column(default=0.0)
     action: Mapped[str | None]
     billable: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None]
-    created: Mapped[datetime]
+    error_code: Mapped[str | None]
+    created: Mapped[datetime] = mapped_column(index=True)
     updated: Mapped[datetime]
-    expires: Mapped[datetime | None]
+    completed: Mapped[datetime | None]
+    expires: Mapped[datetime | None]  # its files go then
+    deleted: Mapped[datetime | None]  # its files are gone; what was decided stays
+    legal_hold: Mapped[bool] = mapped_column(default=False)  # overrides deletion and expiry
     items: Mapped[list[ItemRow]] = relationship(cascade="all, delete-orphan", order_by="ItemRow.key")
     decisions: Mapped[list[DecisionRow]] = relationship(cascade="all, delete-orphan", order_by="DecisionRow.key")
 
 
-class ItemRow(_Table):
+class ItemRow(Table):
     """What was judged for a job."""
 
     __tablename__ = "items"
     key: Mapped[int] = mapped_column(primary_key=True)
     job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    attempt: Mapped[int] = mapped_column(default=1)
     stage: Mapped[str]
     item: Mapped[str]
     sha256: Mapped[str] = mapped_column(String(64), index=True)
@@ -87,7 +97,7 @@ class ItemRow(_Table):
     scores: Mapped[list[ScoreRow]] = relationship(cascade="all, delete-orphan", order_by="ScoreRow.key")
 
 
-class ScoreRow(_Table):
+class ScoreRow(Table):
     """One score, or the track of a whole video: `track` then holds the values and `maximum` the largest."""
 
     __tablename__ = "scores"
@@ -100,12 +110,13 @@ class ScoreRow(_Table):
     track: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class DecisionRow(_Table):
+class DecisionRow(Table):
     """One decision, by policy or by a person, with its reasons, as it was made."""
 
     __tablename__ = "decisions"
     key: Mapped[int] = mapped_column(primary_key=True)
     job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    attempt: Mapped[int] = mapped_column(default=1)
     decision: Mapped[str] = mapped_column(index=True)
     stage: Mapped[str]
     action: Mapped[str]
@@ -115,7 +126,7 @@ class DecisionRow(_Table):
     made: Mapped[datetime]
 
 
-class PolicyRow(_Table):
+class PolicyRow(Table):
     """A policy as it stood when it decided: without it no decision could be made again."""
 
     __tablename__ = "policies"
@@ -123,16 +134,17 @@ class PolicyRow(_Table):
     document: Mapped[dict[str, Any]]
 
 
-class PostureRow(_Table):
+class PostureRow(Table):
     """Which model effectively looked at a job's items."""
 
     __tablename__ = "posture"
     key: Mapped[int] = mapped_column(primary_key=True)
     job: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    attempt: Mapped[int] = mapped_column(default=1)
     body: Mapped[dict[str, Any]]
 
 
-class HeldRow(_Table):
+class HeldRow(Table):
     """A prompt or an output that waits for a person."""
 
     __tablename__ = "held"
@@ -166,7 +178,7 @@ class Ledger:
         self.engine = create_engine(url)
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _durable_sqlite)
-        _Table.metadata.create_all(self.engine)
+        prepare(self.engine)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -196,27 +208,43 @@ class Ledger:
         """Keeps what was seen, what was decided and under which document, in one transaction."""
         with self.write() as session:
             session.merge(PolicyRow(digest=policy.digest, document=policy.document()))
+            at = {"job": job, "attempt": session.scalars(select(JobRow.attempt).where(JobRow.id == job)).one()}
             for item in examination.items:
-                row = ItemRow(job=job, stage=item.stage, item=item.id, sha256=item.sha256, count=item.count)
-                row.scores = [_score_row(score) for score in examination.scores if score.item == item]
+                row = ItemRow(**at, stage=item.stage, item=item.id, sha256=item.sha256, count=item.count)
+                row.scores = [ScoreRow(**score_columns(score)) for score in examination.scores if score.item == item]
                 session.add(row)
-            session.add_all(PostureRow(job=job, body=entry.to_json()) for entry in examination.posture)
-            session.add_all(_decision_row(job, decision, scoring_digest) for decision in decisions)
+            session.add_all(PostureRow(**at, body=entry.to_json()) for entry in examination.posture)
+            session.add_all(DecisionRow(**at, **_decision(each, scoring_digest)) for each in decisions)
 
-    def settle(self, job: str, state: State, *, action: str | None = None, error: str | None = None) -> None:
-        """Ends a job's lease in a state; only a released video is billable."""
+    def settle(
+        self, job: str, state: State, *, action: str | None = None, error: str | None = None,
+        owner: str | None = None, asset: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Ends a job's lease in a state; only a released video is billable.
+
+        With `owner`, only while that process still has the lease: LeaseLost otherwise, and nothing is changed.
+        """
         billable = state is State.COMPLETED and action == "allow"
         values: dict[str, Any] = {"state": state, "updated": now(), "lease_owner": None, "lease_until": None}
-        values |= {"action": action, "error": error, "billable": billable}
+        values |= {"action": action, "error": error, "billable": billable, "asset": asset}
+        values |= {"completed": now()} if state in (State.COMPLETED, State.FAILED) else {}
+        mine = JobRow.id == job
+        if owner is not None:
+            mine &= (JobRow.lease_owner == owner) & (JobRow.state == State.RUNNING)
         with self.write() as session:
-            session.execute(update(JobRow).where(JobRow.id == job).values(**values))
+            changed: Any = session.execute(update(JobRow).where(mine).values(**values))
+            if owner is not None and changed.rowcount != 1:
+                raise LeaseLost(f"{job} is no longer this worker's; nothing of this attempt counts")
 
     def settle_running(self, owner: str, error: str) -> None:
-        """Fails whatever jobs a process that is gone had leased."""
-        values = {"state": State.FAILED, "error": error, "updated": now(), "lease_owner": None, "lease_until": None}
+        """Whatever jobs a process that is gone had leased: tried again where that is allowed, else failed."""
+        freed = {"updated": now(), "lease_owner": None, "lease_until": None}
+        lost = (JobRow.state == State.RUNNING) & (JobRow.lease_owner == owner)
+        again = (JobRow.attempt < JobRow.attempts_allowed) & JobRow.cancelled.is_(False)
         with self.write() as session:
-            lost = (JobRow.state == State.RUNNING) & (JobRow.lease_owner == owner)
-            session.execute(update(JobRow).where(lost).values(**values))
+            session.execute(update(JobRow).where(lost & again).values(state=State.QUEUED, progress=0.0, **freed))
+            failed = {"state": State.FAILED, "error": error, "completed": now(), **freed}
+            session.execute(update(JobRow).where(lost).values(**failed))
 
     def job(self, id: str) -> JobRow:
         """A job with its items, scores and decisions; JobNotFound where there is none."""
@@ -230,27 +258,27 @@ class Ledger:
             return row
 
     def posture(self, job: str) -> Posture:
-        """Who looked at a job's items."""
+        """Who looked at a job's items, in its last attempt."""
+        last = select(func.max(PostureRow.attempt)).where(PostureRow.job == job).scalar_subquery()
+        mine = (PostureRow.job == job) & (PostureRow.attempt == last)
         with Session(self.engine) as session:
-            bodies = session.scalars(
-                select(PostureRow.body).where(PostureRow.job == job).order_by(PostureRow.key)
-            ).all()
+            bodies = session.scalars(select(PostureRow.body).where(mine).order_by(PostureRow.key)).all()
         return tuple(PostureEntry(**{**body, "stage": Stage(body["stage"])}) for body in bodies)
 
     def examination(self, job: str) -> Examination:
-        """What was said of a job's items, exactly as it was recorded."""
-        items = self.job(job).items
+        """What was said of a job's items in its last attempt, exactly as it was recorded."""
+        items = _last(self.job(job).items)
         scores = (_score(kept) for row in items for kept in row.scores)
         return Examination(tuple(_item(row) for row in items), tuple(scores), self.posture(job))
 
     def decisions(self, job: str) -> tuple[Decision, ...]:
-        """A job's decisions by policy, made again from the recorded scores under the policy of that day.
+        """A job's decisions by policy in its last attempt, made again from the scores under the policy of that day.
 
         Raises CorruptRecord where one does not come out as it was recorded: somebody has changed the ledger.
         """
         seen, row = self.examination(job), self.job(job)
         again = []
-        for kept in row.decisions:
+        for kept in _last(row.decisions):
             if kept.policy_digest is None:
                 continue  # a person's
             items = [item for item in seen.items if item.stage == kept.stage]
@@ -271,14 +299,17 @@ class Ledger:
         return policy
 
 
-def _score_row(score: Score | Track) -> ScoreRow:
+def score_columns(score: Score | Track) -> dict[str, Any]:
+    """A score as columns of `scores`, without its item."""
+    named = {"category": score.category, "source": score.source}
     if isinstance(score, Track):
-        return ScoreRow(
-            category=score.category, source=score.source, maximum=score.maximum, score=None, track=score.to_bytes()
-        )
-    return ScoreRow(
-        category=score.category, source=score.source, maximum=score.value, score=score.to_json(), track=None
-    )
+        return named | {"maximum": score.maximum, "score": None, "track": score.to_bytes()}
+    return named | {"maximum": score.value, "score": score.to_json(), "track": None}
+
+
+def posture_of(examination: Examination) -> list[dict[str, Any]]:
+    """Who looked, as the bodies of `posture`."""
+    return [entry.to_json() for entry in examination.posture]
 
 
 def _score(row: ScoreRow) -> Score | Track:
@@ -289,11 +320,20 @@ def _item(row: ItemRow) -> Item:
     return Item(Stage(row.stage), row.item, row.sha256, row.count)
 
 
-def _decision_row(job: str, decision: Decision, scoring_digest: str | None) -> DecisionRow:
-    return DecisionRow(
-        job=job, decision=decision.id, stage=decision.stage, action=decision.action.word,
-        policy_digest=decision.policy["digest"], scoring_digest=scoring_digest, body=decision.to_json(), made=now(),
-    )  # fmt: skip
+def _decision(decision: Decision, scoring_digest: str | None) -> dict[str, Any]:
+    return {
+        "decision": decision.id, "stage": decision.stage, "action": decision.action.word, "body": decision.to_json(),
+        "policy_digest": decision.policy["digest"], "scoring_digest": scoring_digest, "made": now(),
+    }  # fmt: skip
+
+
+_Tried = TypeVar("_Tried", ItemRow, DecisionRow)
+
+
+def _last(rows: Sequence[_Tried]) -> list[_Tried]:
+    """Those of the last attempt: what an earlier one saw is kept, but it ended nothing."""
+    newest = max((row.attempt for row in rows), default=0)
+    return [row for row in rows if row.attempt == newest]
 
 
 def _durable_sqlite(connection: Any, _: object) -> None:

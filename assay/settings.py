@@ -17,6 +17,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from assay.serving import Serving
+
 
 class Deadlines(BaseModel):
     """Seconds that each stage may take before its process is ended and the job fails closed."""
@@ -185,6 +187,8 @@ class Settings(BaseSettings):
     quarantine_key: Path | None = None  # the file (0600) that opens the quarantine; None: home/quarantine.key
     scan: Scan = Scan()
     deadlines: Deadlines = Deadlines()
+    ledger_url: str | None = None  # SQLAlchemy's, e.g. postgresql+psycopg://assay@db/assay; None: SQLite under home
+    serve: Serving = Serving()
 
     @classmethod
     def settings_customise_sources(
@@ -224,6 +228,11 @@ class Settings(BaseSettings):
         return self.home / "held"
 
     @property
+    def videos(self) -> Path:
+        """Folder of what the API makes, a folder a job (0700): signed videos, and inputs while they are needed."""
+        return self.home / "videos"
+
+    @property
     def ledger(self) -> str:
         """The ledger's SQLAlchemy URL."""
-        return f"sqlite:///{self.home / 'ledger.sqlite'}"
+        return self.ledger_url or f"sqlite:///{self.home / 'ledger.sqlite'}"

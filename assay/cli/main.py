@@ -24,6 +24,8 @@ COMMANDS = {
     "review": ("review", "Decide about prompts and outputs that are held for a person."),
     "policy": ("policy", "Lint and test policies."),
     "quarantine": ("quarantine", "Sealed evidence of the worst material: list, hold, release, export, delete."),
+    "serve": ("serve", "Serve the OpenAI-compatible Videos API, gated and signed."),
+    "ledger": ("ledger", "Bring the database to this version's schema."),
     "keys": ("keys", "Make and show signing keys."),
 }
 

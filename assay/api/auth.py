@@ -1,0 +1,48 @@
+"""Who calls: a bearer key, the scope that a route asks for, and a pseudonym of the end user."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from assay.api.context import Context, Here
+from assay.api.errors import ApiError
+from assay.tenants import Caller
+
+_BEARER = HTTPBearer(auto_error=False, description="An API key of `assay keys api create`.")
+_LONGEST_USER = 200
+
+
+def require(scope: str) -> Callable[..., Caller]:
+    """A dependency that gives the Caller, or answers 401 (no or wrong key), 403 (no such scope) or 429 (too many)."""
+
+    def caller(request: Request, here: Here, _: Annotated[object, Depends(_BEARER)]) -> Caller:
+        found = here.tenants.caller(_key(request))
+        if found is None:
+            raise ApiError(401, "invalid_api_key", "the API key is missing, wrong, expired or revoked")
+        here.limiter.request(found)
+        if not found.may(scope):
+            raise ApiError(403, "insufficient_scope", f"this key does not open {scope}")
+        return replace(found, actor=pseudonym(here, found.tenant, request.headers.get("x-end-user")))
+
+    return caller
+
+
+def pseudonym(here: Context, tenant: str, user: str | None) -> str | None:
+    """What stands in records for an end user whom a tenant names: a keyed hash, different for every tenant."""
+    if not user:
+        return None
+    if len(user) > _LONGEST_USER:
+        raise ApiError(400, "invalid_value", f"the end user's name is longer than {_LONGEST_USER} characters", "user")
+    return hmac.new(here.pseudonym_key, f"{tenant}\0{user}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _key(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""

@@ -1,0 +1,1 @@
+"""Alembic's scripts of the ledger; `assay ledger upgrade` runs them. They ship in the wheel."""

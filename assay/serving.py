@@ -1,0 +1,30 @@
+"""Settings of `assay serve` and `assay worker`, part of `assay.settings.Settings`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
+
+
+class Serving(BaseModel):
+    """Where the server listens, how many workers it starts, and what it lets in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: NonNegativeInt = 1  # processes that work on jobs; each loads the models once
+    attempts: PositiveInt = 3  # of a job whose worker died or whose stage failed
+    lease_s: PositiveFloat = 60.0  # a worker that is silent for so long has lost its job
+    keep_hours: PositiveFloat = 24.0  # videos are deleted then; what was decided about them stays
+    grace_s: PositiveFloat = 20.0  # on shutdown, for the jobs that are running
+    max_json_bytes: PositiveInt = 1 << 20
+    max_upload_bytes: PositiveInt = 256 << 20
+    requests_per_minute: PositiveInt = 600  # of a tenant without limits of its own
+    active_jobs: PositiveInt = 16
+    jobs_per_day: PositiveInt = 10_000
+    asking: PositiveInt = 32  # creations whose prompt is being judged at one time; beyond it 429
+    fetch_urls: bool = False  # may `input_reference` and the like name a URL that the server fetches?
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
