@@ -1,47 +1,147 @@
-"""Is this file ours, or declared synthetic? The manifest answers; marks, fingerprints and pixels are not looked at."""
+"""Is this file ours, is it declared synthetic, does it look synthetic? Independent witnesses, and one fused answer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from classifier import ManifestSignal, fuse
-from media import AssayError, probe, read_image
-from provenance import SourceType, State, Trust, read
+from assay.declared import declared, maker, manifest_row
+from assay.hints import Hint, hints
+from classifier import Answer, ForensicDetector, ForensicSignal, Fused, MarkSignal, MatchSignal, Signals, fuse, leading
+from media import AssayError, Video, probe
+from provenance import Credentials, State, Trust, read
 
-SYNTHETIC_TYPES = frozenset(kind.uri for kind in SourceType)
+
+class WatermarkReader(Protocol):
+    """Looks for an embedded mark. None ships yet: `signals.watermark` is null until one does."""
+
+    def read(self, video: Video) -> MarkSignal | None:
+        """What was found; None where it could not look. Raises nothing for what a file holds."""
+        ...
 
 
-def detect(path: Path, trust: Trust) -> dict[str, Any]:
-    """One line of `assay detect --json`. A signal that nobody looked for is null; what is no media is an error."""
-    row: dict[str, Any] = {
-        "path": str(path), "answer": None, "synthetic": None, "fpr": None, "segments": [], "hints": [],
-        "signals": {"manifest": None, "watermark": None, "fingerprint": None, "forensic": None}, "error": None,
+class FingerprintIndex(Protocol):
+    """Looks pictures up among known assets. None ships yet: `signals.fingerprint` is null until one does."""
+
+    def match(self, video: Video) -> MatchSignal | None:
+        """The closest asset, or that there is none; None where it could not look. Raises as `read` does: nothing."""
+        ...
+
+
+class Hinter(Protocol):
+    """Looks at pixels for a hint that people see and no answer rests on."""
+
+    def hint(self, video: Video) -> Hint:
+        """What it saw, or why it saw nothing. Raises nothing for what a file holds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Who looks at pixels; made once (`assay.eyes.configured(settings)`), used for every file."""
+
+    forensic: Sequence[ForensicDetector] = ()
+    watermark: WatermarkReader | None = None
+    fingerprint: FingerprintIndex | None = None
+    hinters: Sequence[Hinter] = ()
+
+
+def detect(path: Path, trust: Trust, eyes: Eyes = Eyes()) -> dict[str, Any]:
+    """One line of `assay detect --json`; the signature is final. Raises nothing for what a path leads to.
+
+    trust  whose manifests count (`assay.assemble.trust(settings)`)
+    eyes   who looks at the pixels; by default nobody, and the manifest alone answers
+
+    The row: `path`, `answer` (null with an `error` where nothing could be read), `synthetic` in [0, 1] or null, `fpr`
+    (of real clips, the share that the thresholds behind this answer flag), `because` (the signals it rests on),
+    `generator` ({"name", "by"}: only where a manifest or a mark proves it), `segments` ({"start_s", "end_s", "value"}
+    of stretches at or above the threshold), `hints` (no part of the answer), `signals` (each null where nobody looked),
+    `error`.
+    """
+    credentials = read(path, trust)
+    try:
+        video = probe(path)
+    except AssayError as error:
+        if credentials.state in (State.ABSENT, State.UNREADABLE):
+            return _row(path) | {"error": {"type": type(error).__name__, "stage": "detect", "message": str(error)}}
+        return _answered(path, credentials, _Seen(pixels=str(error)))
+    return _answered(path, credentials, _look(video, eyes))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the eyes found in the pixels; `pixels` says why nobody could look at them."""
+
+    forensic: tuple[ForensicSignal, ...] = ()
+    watermark: MarkSignal | None = None
+    fingerprint: MatchSignal | None = None
+    hints: tuple[Hint, ...] = ()
+    pixels: str | None = None
+
+
+def _look(video: Video, eyes: Eyes) -> _Seen:
+    return _Seen(
+        forensic=tuple(one.judge(video) for one in eyes.forensic),
+        watermark=eyes.watermark.read(video) if eyes.watermark is not None else None,
+        fingerprint=eyes.fingerprint.match(video) if eyes.fingerprint is not None else None,
+        hints=(*hints(video), *(one.hint(video) for one in eyes.hinters)),
+    )
+
+
+def _row(path: Path) -> dict[str, Any]:
+    nobody = {"manifest": None, "watermark": None, "fingerprint": None, "forensic": None}
+    return {
+        "path": str(path), "answer": None, "synthetic": None, "fpr": None, "because": [], "generator": None,
+        "segments": [], "hints": [], "signals": nobody, "error": None,
     }  # fmt: skip
-    try:
-        _ensure_media(path)
-    except AssayError as error:
-        return row | {"error": {"type": type(error).__name__, "stage": "detect", "message": str(error)}}
-    found = read(path, trust)
-    types = sorted(found.digital_source_types)
-    declares = not SYNTHETIC_TYPES.isdisjoint(types)
-    fused = fuse(ManifestSignal(found.state.value, declares))
-    vouched = found.state in (State.TRUSTED, State.VALID)
-    row["signals"]["manifest"] = {
-        "state": found.state.value,
-        "codes": list(found.codes),
-        "digital_source_types": types,
-        "signer": found.to_json()["signer"] if vouched else None,
+
+
+def _answered(path: Path, credentials: Credentials, seen: _Seen) -> dict[str, Any]:
+    fused = fuse(Signals(declared(credentials), seen.watermark, seen.fingerprint, seen.forensic))
+    return _row(path) | {
+        "answer": fused.answer.value,
+        "synthetic": fused.synthetic,
+        "fpr": fused.fpr,
+        "because": list(fused.because),
+        "generator": _generator(fused, credentials, seen.watermark),
+        "segments": _segments(seen.forensic),
+        "hints": [hint.to_json() for hint in seen.hints],
+        "signals": {
+            "manifest": manifest_row(credentials),
+            "watermark": asdict(seen.watermark) if seen.watermark is not None else None,
+            "fingerprint": asdict(seen.fingerprint) if seen.fingerprint is not None else None,
+            "forensic": _forensic_row(seen),
+        },
     }
-    return row | {"answer": fused.answer.value, "synthetic": fused.synthetic, "fpr": fused.fpr}
 
 
-def _ensure_media(path: Path) -> None:
-    """Raises MediaError where the file is neither a video nor a picture that we can open."""
-    try:
-        probe(path)
-    except AssayError as error:
-        try:
-            read_image(path)
-        except AssayError:
-            raise error from None
+def _generator(fused: Fused, credentials: Credentials, mark: MarkSignal | None) -> dict[str, str] | None:
+    """Which generator, and by whose word: only a proof attributes."""
+    if fused.answer is not Answer.SYNTHETIC:
+        return None
+    if name := maker(credentials):
+        return {"name": name, "by": "manifest"}
+    if mark is not None and mark.proves and mark.family:
+        return {"name": mark.family, "by": "watermark"}
+    return None
+
+
+def _segments(forensic: Sequence[ForensicSignal]) -> list[dict[str, float]]:
+    """The stretches that reach the threshold of a detector that finds the file likely synthetic."""
+    return [
+        {"start_s": start, "end_s": end, "value": value}
+        for one in forensic
+        if one.likely
+        for start, end, value in one.segments
+        if value >= one.threshold
+    ]
+
+
+def _forensic_row(seen: _Seen) -> dict[str, Any] | None:
+    """The leading detector's evidence, with every detector's beside it; None where none is configured."""
+    lead = leading(seen.forensic)
+    if lead is None:
+        return {"value": None, "absence": seen.pixels} if seen.pixels is not None else None
+    return asdict(lead) | {"detectors": [asdict(one) for one in seen.forensic] if len(seen.forensic) > 1 else []}

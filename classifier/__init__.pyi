@@ -1,2 +1,11 @@
-from .fusion import Answer as Answer, Fused as Fused, ManifestSignal as ManifestSignal, fuse as fuse
+from .fusion import (
+    Answer as Answer,
+    Fused as Fused,
+    ManifestSignal as ManifestSignal,
+    MarkSignal as MarkSignal,
+    MatchSignal as MatchSignal,
+    Signals as Signals,
+    fuse as fuse,
+    leading as leading,
+)
 from .signal import ForensicDetector as ForensicDetector, ForensicSignal as ForensicSignal

@@ -12,4 +12,5 @@ from .frame import (
 )
 from .image import read_image as read_image, write_image as write_image
 from .mp4 import Encoder as Encoder, encode as encode
+from .tagging import Tag as Tag, tags as tags
 from .video import Video as Video

@@ -17,11 +17,12 @@ PUBLIC = {
         "Look",
         "MediaError",
         "Pixels",
+        "Tag",
         "Undecodable",
         "UsageError",
         "Video",
     ),
-    *("canary_glyph", "encode", "probe", "read_image", "sync_folder", "write_image"),
+    *("canary_glyph", "encode", "probe", "read_image", "sync_folder", "tags", "write_image"),
 }
 
 
