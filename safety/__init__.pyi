@@ -11,6 +11,7 @@ from .errors import (
 )
 from .examine import examine_text as examine_text
 from .examples import ExampleOutcome as ExampleOutcome, run_examples as run_examples
+from .gist import Gist as Gist, applicable as applicable
 from .linting import Finding as Finding, lint as lint
 from .neutral import (
     Change as Change,
@@ -30,6 +31,7 @@ from .policy import (
     Waiver as Waiver,
 )
 from .policyfile import shipped_policies as shipped_policies
+from .redeciding import Redecider as Redecider, Unfold as Unfold
 from .replaying import Recording as Recording, replay as replay
 from .score import (
     Absence as Absence,

@@ -43,24 +43,14 @@ def decide(
     stages = {item.stage for item in items}
     if len(stages) != 1:
         raise ValueError(f"decide() judges the items of exactly one stage, not {sorted(stages) or 'none'}")
-    findings = _Findings(policy, stages.pop(), circumstances)
+    findings = Findings(policy, stages.pop(), circumstances)
     applicable = findings.hear(items, scores)
     findings.walk(items)
-    return Decision(
-        id=_identity(policy, items, applicable, circumstances),
-        stage=findings.stage,
-        action=max((reason.action for reason in findings.reasons), default=Action.ALLOW),
-        policy=policy.ref,
-        reasons=tuple(sorted(set(findings.reasons), key=_gravest_first)),
-        waivers=tuple(sorted(findings.waivers, key=lambda waiver: json.dumps(waiver.to_json()))),
-        waived=tuple(sorted(findings.waived)),
-        not_evaluated=tuple(sorted(findings.not_evaluated)),
-        segments=maximal(findings.segments),
-        circumstances=circumstances,
-    )
+    written = [json.dumps(item.to_json(), sort_keys=True) for item in items]
+    return findings.decision(identity(policy, written, map(canonical, applicable), circumstances))
 
 
-class _Findings:
+class Findings:
     """What the rules found so far, for one stage."""
 
     def __init__(self, policy: Policy, stage: Stage, circumstances: Circumstances) -> None:
@@ -90,6 +80,21 @@ class _Findings:
             note = f"the policy has no rule for the stage {self.stage.value!r}"
             self.reasons.append(Reason("no-rule", "*", self.stage, Action.BLOCK, None, note=note))
 
+    def decision(self, id: str) -> Decision:
+        """What was found, in an order that does not depend on that in which it was found."""
+        return Decision(
+            id=id,
+            stage=self.stage,
+            action=max((reason.action for reason in self.reasons), default=Action.ALLOW),
+            policy=self.policy.ref,
+            reasons=tuple(sorted(set(self.reasons), key=_gravest_first)),
+            waivers=tuple(sorted(self.waivers, key=lambda waiver: json.dumps(waiver.to_json()))),
+            waived=tuple(sorted(self.waived)),
+            not_evaluated=tuple(sorted(self.not_evaluated)),
+            segments=maximal(self.segments),
+            circumstances=self.circumstances,
+        )
+
     def _apply(self, rule: Rule, item: Item) -> None:
         """One rule over what was said of its category about one item."""
         heard = [score for score in self.said.get((item, rule.category), ()) if rule.matches(score.source)]
@@ -98,16 +103,24 @@ class _Findings:
         if item.count == 0:
             self._absent(rule, item, Absence.FAILED, None, "there is no frame to look at")
         for score in heard:
-            self._hits(rule, item, score)
-            for absence, note in sorted(set(_gaps(score)) - {_NOBODY}):
+            self.weigh(rule, item, score)
+            for absence, note in sorted(set(self.gaps(score)) - {_NOBODY}):
                 self._absent(rule, item, absence, score.source, note or score.note)
-        unjudged = [score.note or "" for score in heard if _NOBODY in _gaps(score)]
+        unjudged = [score.note or "" for score in heard if _NOBODY in self.gaps(score)]
         if unjudged:
             self._absent(rule, item, Absence.NOT_CONFIGURED, None, min(unjudged) or None)
-        if unjudged or not any(_has_value(score) for score in heard):
+        if unjudged or not any(self.has_value(score) for score in heard):
             self.not_evaluated.add(rule.category)
 
-    def _hits(self, rule: Rule, item: Item, score: Score | Track) -> None:
+    def gaps(self, score: Score | Track) -> Iterable[tuple[Absence, str]]:
+        """See `gaps` below."""
+        return gaps(score)
+
+    def has_value(self, score: Score | Track) -> bool:
+        """See `has_value` below."""
+        return has_value(score)
+
+    def weigh(self, rule: Rule, item: Item, score: Score | Track) -> None:
         """Where the score reaches the rule's threshold."""
         if isinstance(score, Score):
             if score.value is not None and score.value >= rule.threshold:
@@ -139,14 +152,15 @@ class _Findings:
         self.reasons.append(Reason(rule.id, rule.category, self.stage, action, source, item=item.id, **evidence))
 
 
-def _has_value(score: Score | Track) -> bool:
+def has_value(score: Score | Track) -> bool:
+    """Whether the model gave any number."""
     return (score.value if isinstance(score, Score) else score.maximum) is not None
 
 
 _NOBODY = (Absence.NOT_CONFIGURED, "")
 
 
-def _gaps(score: Score | Track) -> Iterator[tuple[Absence, str]]:
+def gaps(score: Score | Track) -> Iterator[tuple[Absence, str]]:
     """The kinds of absence in one score, each with a note of ours; it must account for every frame of its item."""
     count = score.item.count
     if isinstance(score, Score):
@@ -186,18 +200,17 @@ def _gravest_first(reason: Reason) -> tuple[object, ...]:
     return (-reason.action, -(reason.value or 0.0), reason.rule, reason.source or "", start, everything)
 
 
-def _identity(
-    policy: Policy, expected: Sequence[Item], scores: Sequence[Score | Track], circumstances: Circumstances
-) -> str:
-    """Hash of rules and scores, whatever the order in which items and scores were given."""
+def identity(policy: Policy, items: Iterable[str], scores: Iterable[str], circumstances: Circumstances) -> str:
+    """Hash of rules and scores, whatever the order in which they were given: items as JSON, scores as `canonical`."""
     content = {
         "policy": policy.digest,
-        "items": sorted(json.dumps(item.to_json(), sort_keys=True) for item in expected),
-        "scores": sorted({_canonical(score) for score in scores}),
+        "items": sorted(items),
+        "scores": sorted(set(scores)),
         "circumstances": circumstances.to_json(),
     }
     return "dec_" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
 
 
-def _canonical(score: Score | Track) -> str:
+def canonical(score: Score | Track) -> str:
+    """What a decision's identity holds of a score."""
     return score.sha256 if isinstance(score, Track) else json.dumps(score.to_json(), sort_keys=True)
