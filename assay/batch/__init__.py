@@ -1,0 +1,1 @@
+"""Scans of many files: sources, engines, the rows that are kept of them, and the forms in which they leave."""
