@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,10 +15,11 @@ from assay.prompting import PromptStage
 from assay.rows import prompt_row
 from assay.settings import Settings
 from assay.watch import Watch, stage
-from safety import Circumstances, Item, Stage, decide
+from safety import Circumstances, Examination, Item, Stage, decide, examine_text
 
 if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompts must not wait for the rest
     from assay.case import Approval
+    from assay.moderating import PictureAsk, TextAsk
     from assay.outcome import Outcome
     from assay.report.thumbs import Thumbs
     from assay.request import Request, ScanRequest
@@ -72,6 +74,29 @@ def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: W
     return rows
 
 
+def texts(bench: Bench, asks: Sequence[TextAsk], watch: Watch) -> list[Examination]:
+    """What is said of each of several texts, in order; nothing is decided here."""
+    readers = bench.prompt.classifiers
+    with stage(watch, "prompt"):
+        return [examine_text(ask.item, ask.text, readers, ask.wanted) for ask in asks]
+
+
+def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
+    """What is said of one picture; its bytes are on the disk only while it is looked at."""
+    from media import read_image
+    from safety.frame import examine_image
+
+    stages = bench.scanning
+    stages.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = stages.private / f"picture-{secrets.token_hex(8)}"
+    with stage(watch, "input"):
+        try:
+            path.write_bytes(ask.content)
+            return examine_image(read_image(path), ask.item, stages.frame, ask.wanted)
+        finally:
+            path.unlink(missing_ok=True)
+
+
 def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> Outcome:
     """The spine, for one request."""
     from assay import pipeline
@@ -102,6 +127,8 @@ def thumbnails(bench: Bench, argument: Thumbs, watch: Watch) -> dict[int, bytes]
 
 TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "prompt": judge_prompts,
+    "texts": texts,
+    "picture": picture,
     "generate": generate,
     "scan": scan,
     "thumbnails": thumbnails,
