@@ -1,3 +1,4 @@
+from .deployment import Calibrated as Calibrated, Calibration as Calibration, read_calibration as read_calibration
 from .fusion import (
     Answer as Answer,
     Fused as Fused,
