@@ -32,7 +32,8 @@ _CAMERAS = (
 # Names by which generators and the tools around them sign tags; matched as whole words.
 _GENERATORS = (
     "openai", "sora", "runway", "runwayml", "pika labs", "pika.art", "kling", "klingai", "hailuo", "minimax",
-    "lumalabs", "luma ai", "dream machine", "google veo", "veo 2", "veo 3", "veo3", "synthid", "midjourney", "stable diffusion",
+    "lumalabs", "luma ai", "dream machine", "google veo", "veo 2", "veo 3", "veo3", "synthid", "midjourney",
+    "stable diffusion",
     "stable video diffusion", "stable-diffusion", "svd_xt", "animatediff", "modelscope", "cogvideo", "cogvideox",
     "hunyuanvideo", "wan2.1", "wan2.2", "ltx-video", "ltxv", "open-sora", "opensora", "comfyui", "automatic1111",
     "invokeai", "diffusers", "dall-e", "adobe firefly", "genmo", "pixverse", "vidu", "jimeng", "seedance", "haiper",
