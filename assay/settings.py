@@ -187,6 +187,8 @@ class Settings(BaseSettings):
     quarantine_key: Path | None = None  # the file (0600) that opens the quarantine; None: home/quarantine.key
     scan: Scan = Scan()
     deadlines: Deadlines = Deadlines()
+    prompts: Literal["full", "hashed", "none"] = "full"  # what is kept of the texts of a job that has ended
+    pseudonym_days: PositiveFloat = 90.0  # after which actors get new names; three generations of keys are kept
     ledger_url: str | None = None  # SQLAlchemy's, e.g. postgresql+psycopg://assay@db/assay; None: SQLite under home
     serve: Serving = Serving()
 
@@ -231,6 +233,11 @@ class Settings(BaseSettings):
     def videos(self) -> Path:
         """Folder of what the API makes, a folder a job (0700): signed videos, and inputs while they are needed."""
         return self.home / "videos"
+
+    @property
+    def audit(self) -> Path:
+        """Folder of the key that signs checkpoints, of its public half, and of the last checkpoints (0700)."""
+        return self.home / "audit"
 
     @property
     def ledger(self) -> str:

@@ -1,4 +1,4 @@
-"""Merkle trees as RFC 6962 builds them (leaf 0x00, node 0x01), over hexadecimal hashes; and the hash that chains batches."""
+"""Merkle trees as RFC 6962 builds them (leaf 0x00, node 0x01), over hexadecimal hashes; and how batches are chained."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Writing entries, in the very transaction of what they speak of: neither is kept without the other.
 
-`Transaction` is the ledger's session. Whatever new job or decision it is about to write, it notes first, so that no code
+`Transaction` is the session of the ledger. Whatever new job or decision it is about to write, it notes first: no code
 path can record a decision and leave it out of the chain.
 """
 
@@ -54,7 +54,7 @@ def note(session: Session, kind: str, subject: str, facts: Mapping[str, Any], re
 
 
 def without_texts(body: Any) -> Any:
-    """A decision's body without the words it cites, which may be personal and are kept elsewhere, as long as allowed."""
+    """The body of a decision without the words it cites, which may be personal and are kept only as long as allowed."""
     if isinstance(body, dict):
         return {key: without_texts(value) for key, value in body.items() if key not in ("text", "erased")}
     if isinstance(body, list):
@@ -102,8 +102,9 @@ def _note_what_is_inserted(state: ORMExecuteState) -> None:
         raise TypeError(
             f"rows of {table} are inserted with their values as parameters, so that the audit chain sees them"
         )
+    blank = {"policy_digest": None, "scoring_digest": None, "tenant": None}
     for values in given:
-        row = SimpleNamespace(**{"policy_digest": None, "scoring_digest": None, "tenant": None, **(values or {})})
+        row = SimpleNamespace(**(blank | dict(values or {})))
         if table == "jobs":
             _note_job(state.session, row)
         else:

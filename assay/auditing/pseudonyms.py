@@ -1,6 +1,6 @@
-"""Names that say nothing: a keyed hash (HMAC-SHA-256) of an actor or a reviewer, under a key that is replaced in time.
+"""Names that say nothing: a keyed hash (HMAC-SHA-256) of an actor or a reviewer, under a key that changes in time.
 
-With the key, the same person has the same name, so strikes add up; without it, a name leads to nobody. Keys are replaced
+With the key, the same person has the same name, so strikes add up; without it, a name leads to nobody. Keys change
 every so many days and the oldest destroyed, after which even this installation cannot tell whose name it was.
 """
 

@@ -1,6 +1,6 @@
-"""The key that signs checkpoints: Ed25519, of its own, so that who signs videos cannot rewrite the log, and the reverse.
+"""The key that signs checkpoints: Ed25519, of its own: who signs videos cannot rewrite the log, nor the reverse.
 
-The private key lies in a file of mode 0600; every public key that ever signed here lies beside it as PEM, to be given to
+The private key lies in a file of mode 0600; every public key that ever signed here lies beside it as PEM, to give to
 whoever audits. A key that is lost is not quietly replaced: `assay audit rotate` notes the new one in the chain.
 """
 

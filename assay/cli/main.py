@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import click
 
@@ -24,6 +25,7 @@ COMMANDS = {
     "review": ("review", "Decide about prompts and outputs that are held for a person."),
     "policy": ("policy", "Lint and test policies."),
     "quarantine": ("quarantine", "Sealed evidence of the worst material: list, hold, release, export, delete."),
+    "audit": ("audit", "Seal, verify, prove and export the audit chain."),
     "serve": ("serve", "Serve the OpenAI-compatible Videos API, gated and signed."),
     "ledger": ("ledger", "Bring the database to this version's schema."),
     "keys": ("keys", "Make and show signing keys."),
@@ -31,24 +33,26 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """A group whose commands live one module each, found by `COMMANDS`."""
+    """A group whose commands live one module each, found by its table."""
+
+    table: ClassVar[Mapping[str, tuple[str, str]]] = COMMANDS
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands, in the order in which a user meets them."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """The command, imported now."""
-        if name not in COMMANDS:
+        if name not in self.table:
             return None
-        module = importlib.import_module(f"assay.cli.{COMMANDS[name][0]}")
+        module = importlib.import_module(f"assay.cli.{self.table[name][0]}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Names and one-liners, without importing any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
