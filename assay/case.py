@@ -18,7 +18,7 @@ from typing import Any
 
 from assay.banking import found_worst
 from assay.evidence import evidence_of
-from assay.ledger import HeldRow, State, new_id, now
+from assay.ledger import Brought, HeldRow, State, new_id, now
 from assay.outcome import Asset, Outcome
 from assay.previewing import Stopped
 from assay.request import Request, ScanRequest
@@ -50,9 +50,14 @@ class Case:
 
     @classmethod
     @contextmanager
-    def open(cls, kind: str, request: dict[str, Any], stages: Stages, require_complete: bool = True) -> Iterator[Case]:
-        """A case in the ledger with a private folder; an error inside settles the job as failed."""
-        job = stages.ledger.open_job(kind, request, (stages.owner, stages.lease_seconds))
+    def open(
+        cls, kind: str, request: dict[str, Any], stages: Stages, require_complete: bool = True, taken: str | None = None
+    ) -> Iterator[Case]:
+        """A case in the ledger with a private folder; an error inside settles the job as failed.
+
+        `taken` is a job that this process took from the queue: then whoever took it settles its errors.
+        """
+        job = taken or stages.ledger.open_job(kind, request, (stages.owner, stages.lease_seconds))
         folder = stages.private / job
         folder.mkdir(mode=0o700, parents=True)
         # With media brought along, the back-end draws more than its vocabulary names: its waivers do not hold.
@@ -62,7 +67,8 @@ class Case:
         try:
             yield case
         except BaseException as error:
-            stages.ledger.settle(job, State.FAILED, error=f"{type(error).__name__}: {error}")
+            if taken is None:
+                stages.ledger.settle(job, State.FAILED, error=f"{type(error).__name__}: {error}")
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -174,7 +180,8 @@ class Case:
 
     def close(self, action: Action, asset: Asset | None = None) -> Outcome:
         """Settles the job; an action of ours is a completed job, whatever it is, unless it waits for a person."""
-        self.stages.ledger.settle(self.job, State.COMPLETED, action=action.word)
+        brought = Brought(self.stages.owner, asset.to_json() if asset else None)
+        self.stages.ledger.settle(self.job, State.COMPLETED, action=action.word, brought=brought)
         return self._outcome(asset)
 
     def _publish(self, path: Path, destination: Path, origin: Origin) -> Asset:
@@ -196,9 +203,8 @@ class Case:
     def _hold(self, row: HeldRow) -> Outcome:
         row.id, row.job, row.created = new_id("rev"), self.job, now()
         row.expires = now() + timedelta(hours=self.stages.review_expiry_hours)
-        with self.stages.ledger.write() as session:
-            session.add(row)
-        self.stages.ledger.settle(self.job, State.HELD, action=Action.REVIEW.word)
+        brought = Brought(self.stages.owner, held=row)
+        self.stages.ledger.settle(self.job, State.HELD, action=Action.REVIEW.word, brought=brought)
         return replace(self._outcome(), review_id=row.id)
 
     def _outcome(self, asset: Asset | None = None) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ForeignKey, LargeBinary, String, create_engine, event, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from assay.auditing.noting import Transaction, note
 from assay.errors import JobNotFound, LeaseLost
 from assay.schema import Table, prepare
 from safety import (
@@ -159,6 +161,15 @@ class HeldRow(Table):
     expires: Mapped[datetime]
 
 
+@dataclass(frozen=True)
+class Brought:
+    """What comes with the end of a job: who ends it, the signed file, the row of what waits for a person."""
+
+    owner: str | None = None  # None: a person, or whoever clears away
+    asset: dict[str, Any] | None = None
+    held: HeldRow | None = None
+
+
 def now() -> datetime:
     """The present in UTC; SQLite keeps no zone, so none is stored."""
     return datetime.now(UTC).replace(tzinfo=None)
@@ -182,8 +193,8 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: everything in it is kept, or nothing."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        """One transaction: everything in it is kept, or nothing. New jobs and decisions enter the audit chain with it."""
+        with Transaction(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def close(self) -> None:
@@ -213,28 +224,37 @@ class Ledger:
                 row = ItemRow(**at, stage=item.stage, item=item.id, sha256=item.sha256, count=item.count)
                 row.scores = [ScoreRow(**score_columns(score)) for score in examination.scores if score.item == item]
                 session.add(row)
-            session.add_all(PostureRow(**at, body=entry.to_json()) for entry in examination.posture)
-            session.add_all(DecisionRow(**at, **_decision(each, scoring_digest)) for each in decisions)
+            session.add_all(PostureRow(**at, body=body) for body in posture_of(examination))
+            session.add_all(DecisionRow(**at, **decision_columns(each, scoring_digest)) for each in decisions)
 
     def settle(
         self, job: str, state: State, *, action: str | None = None, error: str | None = None,
-        owner: str | None = None, asset: dict[str, Any] | None = None,
+        brought: Brought | None = None,
     ) -> None:  # fmt: skip
         """Ends a job's lease in a state; only a released video is billable.
 
-        With `owner`, only while that process still has the lease: LeaseLost otherwise, and nothing is changed.
+        Where an owner brings the end, it counts only while it still has the lease: LeaseLost otherwise, and nothing is
+        changed.
         """
+        with self.write() as session:
+            self.settle_in(session, job, state, action=action, error=error, brought=brought or Brought())
+
+    def settle_in(
+        self, session: Session, job: str, state: State, *, action: str | None, error: str | None, brought: Brought
+    ) -> None:
+        """`settle`, inside a transaction that does more."""
         billable = state is State.COMPLETED and action == "allow"
         values: dict[str, Any] = {"state": state, "updated": now(), "lease_owner": None, "lease_until": None}
-        values |= {"action": action, "error": error, "billable": billable, "asset": asset}
+        values |= {"action": action, "error": error, "billable": billable, "asset": brought.asset}
         values |= {"completed": now()} if state in (State.COMPLETED, State.FAILED) else {}
         mine = JobRow.id == job
-        if owner is not None:
-            mine &= (JobRow.lease_owner == owner) & (JobRow.state == State.RUNNING)
-        with self.write() as session:
-            changed: Any = session.execute(update(JobRow).where(mine).values(**values))
-            if owner is not None and changed.rowcount != 1:
-                raise LeaseLost(f"{job} is no longer this worker's; nothing of this attempt counts")
+        if brought.owner is not None:
+            mine &= (JobRow.lease_owner == brought.owner) & (JobRow.state == State.RUNNING)
+        changed: Any = session.execute(update(JobRow).where(mine).values(**values))
+        if brought.owner is not None and changed.rowcount != 1:
+            raise LeaseLost(f"{job} is no longer this worker's; nothing of this attempt counts")
+        if brought.held is not None:
+            session.add(brought.held)
 
     def settle_running(self, owner: str, error: str) -> None:
         """Whatever jobs a process that is gone had leased: tried again where that is allowed, else failed."""
@@ -243,7 +263,7 @@ class Ledger:
         again = (JobRow.attempt < JobRow.attempts_allowed) & JobRow.cancelled.is_(False)
         with self.write() as session:
             session.execute(update(JobRow).where(lost & again).values(state=State.QUEUED, progress=0.0, **freed))
-            failed = {"state": State.FAILED, "error": error, "completed": now(), **freed}
+            failed = {"state": State.FAILED, "error": error, "error_code": "worker_died", "completed": now(), **freed}
             session.execute(update(JobRow).where(lost).values(**failed))
 
     def job(self, id: str) -> JobRow:
@@ -320,7 +340,8 @@ def _item(row: ItemRow) -> Item:
     return Item(Stage(row.stage), row.item, row.sha256, row.count)
 
 
-def _decision(decision: Decision, scoring_digest: str | None) -> dict[str, Any]:
+def decision_columns(decision: Decision, scoring_digest: str | None) -> dict[str, Any]:
+    """A decision by policy as columns of `decisions`, without its job."""
     return {
         "decision": decision.id, "stage": decision.stage, "action": decision.action.word, "body": decision.to_json(),
         "policy_digest": decision.policy["digest"], "scoring_digest": scoring_digest, "made": now(),

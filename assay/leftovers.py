@@ -31,9 +31,12 @@ class OwnerLock:
 
     def __enter__(self) -> OwnerLock:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        return self
+        while True:
+            self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            if self.path.exists() and os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
+                return self
+            os.close(self._descriptor)  # somebody swept the file before it was locked
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

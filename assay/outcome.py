@@ -17,6 +17,10 @@ class Asset:
     sha256: str
     manifest_state: str
 
+    def to_json(self) -> dict[str, Any]:
+        """For the ledger."""
+        return {"path": str(self.path), "sha256": self.sha256, "manifest_state": self.manifest_state}
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -16,10 +16,19 @@ from assay.watch import Silent, Watch, stage
 from safety import Action
 
 
-def generate(request: Request, stages: Stages, watch: Watch | None = None, approval: Approval | None = None) -> Outcome:
-    """One request from prompt to published file. `approval` lets a prompt pass that a person has reviewed."""
+def generate(
+    request: Request,
+    stages: Stages,
+    watch: Watch | None = None,
+    approval: Approval | None = None,
+    taken: str | None = None,
+) -> Outcome:
+    """One request from prompt to published file.
+
+    `approval` lets a prompt pass that a person has reviewed; `taken` is the job, where it comes from the queue.
+    """
     watch = watch or Silent()
-    with Case.open("generate", request.to_json(), stages) as case:
+    with Case.open("generate", request.to_json(), stages, taken=taken) as case:
         own = stages.write_out(case.take_in(request))
         with stage(watch, "prompt"):
             asked = case.judge(stages.prompt.read(own))

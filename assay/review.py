@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from assay.case import Approval
 from assay.errors import JobNotFound, ReviewClosed
-from assay.ledger import DecisionRow, HeldRow, Ledger, State, now
+from assay.ledger import Brought, DecisionRow, HeldRow, JobRow, Ledger, State, now
 from assay.outcome import Asset, merged
 from assay.request import Request
 from assay.signing import Signer, origin_from_json
@@ -45,7 +45,7 @@ class Held:
 
 def waiting(ledger: Ledger) -> list[Held]:
     """What waits for a person, oldest first; what has waited too long is refused first."""
-    _expire(ledger)
+    expire(ledger)
     with Session(ledger.engine) as session:
         ids = session.scalars(select(HeldRow.id).where(HeldRow.state == "waiting").order_by(HeldRow.created)).all()
     return [held(ledger, id) for id in ids]
@@ -77,7 +77,7 @@ def approve_output(ledger: Ledger, id: str, reviewer: str, reason: str, signer: 
     destination, origin = Path(one.row.context["destination"]), origin_from_json(one.row.context["origin"])
     judged = Digests(one.row.sha256, one.row.context.get("blocks"))
     asset = signer.release(Path(one.row.path), destination, origin, gate, judged)
-    _close(ledger, one, _Word(reviewer, Action.ALLOW, reason))
+    _close(ledger, one, _Word(reviewer, Action.ALLOW, reason), asset)
     _delete(one.row)
     return asset
 
@@ -93,6 +93,37 @@ def approve_prompt(ledger: Ledger, id: str, reviewer: str, reason: str) -> tuple
     return Request.from_json(one.row.context["request"]), Approval(human, seen)
 
 
+def requeue(ledger: Ledger, id: str, reviewer: str, reason: str) -> None:
+    """A person approves a held prompt of a job that came by the queue: a worker takes it up again, with the approval.
+
+    Raises ReviewClosed where it is no prompt, or not of the queue.
+    """
+    one = _open(ledger, id)
+    if one.row.stage != "prompt" or not by_queue(ledger, one):
+        raise ReviewClosed(f"{id} holds no prompt of a queued job")
+    seen = sorted(item.sha256 for item in ledger.examination(one.row.job).items)
+    human = _human(one)
+    approval = {"reference": human.reference, "approves": sorted(human.approves), "at": human.at.isoformat()}
+    with ledger.write() as session:
+        job = _end_wait(session, one, _Word(reviewer, Action.ALLOW, reason))
+        job.state, job.approval, job.updated = State.QUEUED, approval | {"seen": seen}, now()
+        job.attempts_allowed = job.attempt + max(job.attempts_allowed, 1)  # the attempts before led to a person
+
+
+def by_queue(ledger: Ledger, one: Held) -> bool:
+    """True where workers take up the job, and nobody waits for it at a terminal."""
+    return ledger.job(one.row.job).wire is not None
+
+
+def approval_of(stored: dict[str, Any] | None) -> Approval | None:
+    """An approval as `requeue` stored it."""
+    if stored is None:
+        return None
+    at = datetime.fromisoformat(stored["at"])
+    human = HumanDecision(stored["reference"], frozenset(stored["approves"]), at)
+    return Approval(human, frozenset(stored["seen"]))
+
+
 @dataclass(frozen=True)
 class _Word:
     """What a person said; it stands in the ledger and nowhere else."""
@@ -103,7 +134,7 @@ class _Word:
 
 
 def _open(ledger: Ledger, id: str) -> Held:
-    _expire(ledger)
+    expire(ledger)
     one = held(ledger, id)
     if one.row.state != "waiting":
         raise ReviewClosed(f"{id} is {one.row.state} already")
@@ -118,31 +149,50 @@ def _human(one: Held) -> HumanDecision:
     return HumanDecision(one.row.id, reviewed, datetime.now(UTC))
 
 
-def _close(ledger: Ledger, one: Held, word: _Word) -> None:
-    """Records the person's decision and ends the wait, in one transaction."""
+def _close(ledger: Ledger, one: Held, word: _Word, asset: Asset | None = None) -> None:
+    """Records the person's decision and ends the wait and the job, in one transaction."""
+    with ledger.write() as session:
+        job = _end_wait(session, one, word)
+        brought = Brought(asset=asset.to_json() if asset else None)
+        ledger.settle_in(session, job.id, State.COMPLETED, action=word.action.word, error=None, brought=brought)
+
+
+def _end_wait(session: Session, one: Held, word: _Word) -> JobRow:
+    """The person's decision, and the held row closed; ReviewClosed where somebody else was quicker. Gives the job."""
     state = "approved" if word.action is Action.ALLOW else "refused"
+    waits = (HeldRow.id == one.row.id) & (HeldRow.state == "waiting")
+    ended: Any = session.execute(update(HeldRow).where(waits).values(state=state))
+    if ended.rowcount != 1:
+        raise ReviewClosed(f"{one.row.id} was decided by somebody else meanwhile")
     body = {"reviewer": word.reviewer, "action": word.action.word, "reason": word.reason}
-    with ledger.write() as session:
-        row = session.get(HeldRow, one.row.id, with_for_update=True)
-        if row is None or row.state != "waiting":
-            raise ReviewClosed(f"{one.row.id} was decided by somebody else meanwhile")
-        row.state = state
-        by_person = DecisionRow(
-            job=row.job, decision=f"{row.id}-{state}", stage=row.stage, action=word.action.word, body=body, made=now()
-        )
-        session.add(by_person)
-    ledger.settle(one.row.job, State.COMPLETED, action=word.action.word)
+    job = session.get_one(JobRow, one.row.job)
+    by_person = DecisionRow(
+        job=job.id, attempt=job.attempt, decision=f"{one.row.id}-{state}", stage=one.row.stage,
+        action=word.action.word, body=body, made=now(),
+    )  # fmt: skip
+    session.add(by_person)
+    return job
 
 
-def _expire(ledger: Ledger) -> None:
+def expire(ledger: Ledger) -> None:
     """Whatever nobody looked at in time is refused, and its file deleted."""
+    late = HeldRow.state == "waiting"
+    with Session(ledger.engine, expire_on_commit=False) as session:
+        rows = session.scalars(select(HeldRow).where(late, HeldRow.expires < now())).all()
+    for row in rows:
+        close_waiting(ledger, row, "expired", "nobody reviewed it in time")
+
+
+def close_waiting(ledger: Ledger, row: HeldRow, state: str, error: str) -> bool:
+    """Ends a wait without a person: the job as refused, its private file deleted. False where it had ended already."""
     with ledger.write() as session:
-        late = session.scalars(select(HeldRow).where(HeldRow.state == "waiting", HeldRow.expires < now())).all()
-        for row in late:
-            row.state = "expired"
-    for row in late:
+        waits = (HeldRow.id == row.id) & (HeldRow.state == "waiting")
+        ended: Any = session.execute(update(HeldRow).where(waits).values(state=state))
+        if ended.rowcount == 1:
+            ledger.settle_in(session, row.job, State.COMPLETED, action="block", error=error, brought=Brought())
+    if ended.rowcount == 1:
         _delete(row)
-        ledger.settle(row.job, State.COMPLETED, action="block", error="nobody reviewed it in time")
+    return bool(ended.rowcount == 1)
 
 
 def _delete(row: HeldRow) -> None:

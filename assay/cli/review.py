@@ -52,7 +52,12 @@ def approve(id: str, reviewer: str, reason: str) -> int:
 
     chosen = settings()
     ledger = _ledger(chosen)
-    if review.held(ledger, id).row.stage != "prompt":
+    one = review.held(ledger, id)
+    if one.row.stage == "prompt" and review.by_queue(ledger, one):
+        review.requeue(ledger, id, reviewer, reason)
+        out.print(f"{one.row.job} is in the queue again", markup=False)
+        return ExitCode.OK
+    if one.row.stage != "prompt":
         from assay.assemble import signer
 
         asset = review.approve_output(ledger, id, reviewer, reason, signer(chosen))
