@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from assay import banking
-from assay.assemble import assemble, prompt_stage
+from assay.assemble import assemble, prompt_stage, trust
 from assay.offering import neutralised
 from assay.prompting import PromptStage
 from assay.rows import prompt_row
@@ -18,12 +18,18 @@ from assay.watch import Watch, stage
 from safety import Circumstances, Examination, Item, Stage, decide, examine_text
 
 if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompts must not wait for the rest
+    from pathlib import Path
+
     from assay.case import Approval
+    from assay.jobs.asking import Asked
+    from assay.jobs.queue import Queue
+    from assay.jobs.variants import Wanted
     from assay.moderating import PictureAsk, TextAsk
     from assay.outcome import Outcome
     from assay.report.thumbs import Thumbs
     from assay.request import Request, ScanRequest
     from assay.stages import Stages
+    from provenance import Trust
 
 
 class Bench:
@@ -32,12 +38,35 @@ class Bench:
     def __init__(self, settings: Settings, owner: str) -> None:
         self.settings, self.owner = settings, owner
         self._stages: dict[bool, Stages] = {}
+        self._others: dict[str, Bench] = {}
         self._state: tuple[object, ...] = ()
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The jobs of the ledger."""
+        from assay.jobs.queue import Queue
+        from assay.ledger import Ledger
+
+        return Queue(Ledger(self.settings.ledger), self.settings.serve)
+
+    def under(self, policy: str | None) -> Bench:
+        """The same models under another policy; this bench where it is None or our own."""
+        if policy is None or policy == self.settings.policy:
+            return self
+        if policy not in self._others:
+            self._others.clear()  # each holds its models: one other at a time
+            self._others[policy] = Bench(self.settings.model_copy(update={"policy": policy}), self.owner)
+        return self._others[policy]
 
     @cached_property
     def prompt(self) -> PromptStage:
         """For texts alone."""
         return prompt_stage(self.settings)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Whose manifests count."""
+        return trust(self.settings)
 
     @property
     def generating(self) -> Stages:
@@ -83,7 +112,7 @@ def texts(bench: Bench, asks: Sequence[TextAsk], watch: Watch) -> list[Examinati
 
 def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
     """What is said of one picture; its bytes are on the disk only while it is looked at."""
-    from media import read_image
+    from media import MediaError, UsageError, read_image
     from safety.frame import examine_image
 
     stages = bench.scanning
@@ -93,8 +122,18 @@ def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
         try:
             path.write_bytes(ask.content)
             return examine_image(read_image(path), ask.item, stages.frame, ask.wanted)
+        except MediaError as error:
+            raise UsageError(f"{ask.item.id} cannot be read as a picture; send png, jpg, webp, gif or bmp") from error
         finally:
             path.unlink(missing_ok=True)
+
+
+def origins(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
+    """What independent witnesses say about where a file comes from."""
+    from assay.detect import detect
+
+    with stage(watch, "provenance"):
+        return detect(path, bench.trust)
 
 
 def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> Outcome:
@@ -117,6 +156,32 @@ def scan(bench: Bench, argument: ScanRequest, watch: Watch) -> Outcome:
     return pipeline.scan(argument, bench.scanning, watch)
 
 
+def work(bench: Bench, argument: None, watch: Watch) -> str | None:
+    """One job of the queue; its id, or None where nothing waits."""
+    from assay.jobs.working import work
+
+    return work(bench, argument, watch)
+
+
+def warm(bench: Bench, argument: str, watch: Watch) -> None:
+    """Loads the models of `prompt` or of `generating`, so that the first request does not wait for them."""
+    getattr(bench, argument)
+
+
+def ask(bench: Bench, argument: Asked, watch: Watch) -> dict[str, Any] | None:
+    """The prompt stage of a request that is about to be queued: what it is refused with, or None."""
+    from assay.jobs.asking import ask
+
+    return ask(bench, argument, watch)
+
+
+def draw(bench: Bench, argument: Wanted, watch: Watch) -> str:
+    """A thumbnail or sheet of a signed video, signed; its path."""
+    from assay.jobs.variants import draw
+
+    return draw(bench, argument, watch)
+
+
 def thumbnails(bench: Bench, argument: Thumbs, watch: Watch) -> dict[int, bytes]:
     """Small pictures of some frames of a file that was scanned."""
     from assay.report import thumbs
@@ -125,11 +190,26 @@ def thumbnails(bench: Bench, argument: Thumbs, watch: Watch) -> dict[int, bytes]
         return thumbs.thumbnails(argument)
 
 
+def _of_a_batch(name: str) -> Callable[[Bench, Any, Watch], Any]:
+    """A task of `assay.batch.work`, imported when it is first asked for."""
+
+    def task(bench: Bench, argument: Any, watch: Watch) -> Any:
+        from assay.batch import work
+
+        return getattr(work, name)(bench, argument, watch)
+
+    return task
+
+
 TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "prompt": judge_prompts,
     "texts": texts,
     "picture": picture,
+    "origins": origins,
     "generate": generate,
     "scan": scan,
     "thumbnails": thumbnails,
+    "scoring": _of_a_batch("scoring"),
+    "scan_file": _of_a_batch("scan_one"),
+    "see_to": _of_a_batch("see_to"),
 }
