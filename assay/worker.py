@@ -100,12 +100,22 @@ class Worker:
                 self._end()  # also on Ctrl-C: whatever runs is stopped and swept
             raise
 
+    def kill(self) -> None:
+        """Ends the child at once, from any thread; a call that waits for it raises WorkerDied."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """Lets an idle child go; ends a busy one."""
         if self._pipe is not None:
             self._pipe.close()
         if self._process is not None:
             self._process.join(5)
+        self._end()
+
+    def abort(self) -> None:
+        """Ends the child at once, whatever it does; what it had goes back into the queue, or has failed."""
         self._end()
 
     def _started(self) -> Connection:
@@ -177,7 +187,7 @@ def _serve(pipe: Connection, settings: Settings, owner: str) -> None:
     """The child's life: tasks come through the pipe until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.dup2(2, 1)  # whatever a library prints must not fall between our JSON lines
-    _die_with_parent()
+    die_with_parent()
     from assay.tasks import TASKS, Bench
 
     with OwnerLock(settings, owner):
@@ -193,7 +203,7 @@ def _serve(pipe: Connection, settings: Settings, owner: str) -> None:
                 pipe.send(("failed", Failure.of(error)))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A child whose parent was killed must not go on working unseen."""
     parent = multiprocessing.parent_process()
     if parent is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from assay.ledger import Brought, Ledger, State, decision_columns, new_id, posture_of, score_columns
+from assay.ledger import Ledger, State, decision_columns, new_id, posture_of, score_columns
 from assay.outcome import Outcome
 from assay.rows import scan_row
 from safety import Decision, Examination, Policy
@@ -71,10 +71,7 @@ class Notebook(Ledger):
         self._decisions += tuple(decisions)
         self._policy, self._scoring_digest = policy, scoring_digest
 
-    def settle(
-        self, job: str, state: State, *, action: str | None = None, error: str | None = None,
-        brought: Brought | None = None,
-    ) -> None:  # fmt: skip
+    def settle(self, job: str, state: State, **ending: Any) -> None:
         """Does nothing: the writer settles what it writes."""
 
     def recorded(self, outcome: Outcome, known_policy: str | None) -> Recorded:

@@ -300,7 +300,7 @@ class Store:
             "created": now(),
             "updated": now(),
         }
-        session.execute(insert(JobRow), [job | {"id": one.job, "action": one.action} for one in new])
+        session.execute(insert(JobRow), [job | _job_columns(one) for one in new])
         documents = {one.policy_digest: one.policy for one in new if one.policy is not None}
         if documents:
             columns = [{"digest": digest, "document": document} for digest, document in documents.items()]
@@ -389,6 +389,10 @@ def _path_columns(run: str, one: Filed, known: Known | None) -> dict[str, Any]:
         "run": run, "uri": one.uri, "sha256": one.sha256, "content": content, "decided": decided, "action": action,
         "skipped": one.skipped, "error": one.error, "extras": one.extras, "attempts": one.attempts, "made": now(),
     }  # fmt: skip
+
+
+def _job_columns(one: Recorded) -> dict[str, Any]:
+    return {"id": one.job, "action": one.action, "request": {"sha256": one.sha256}}
 
 
 def _dialect(session: Session) -> Any:
