@@ -68,3 +68,6 @@ class ExitCode(IntEnum):
     REVIEW = 3  # needs a person, or a manifest that is valid but untrusted, or absent
     UNDECIDED = 4  # no decision reached: media, model, unreadable, remote
     SIGNING = 5
+
+
+EXIT_BY_ACTION = {"allow": ExitCode.OK, "review": ExitCode.REVIEW, "block": ExitCode.REFUSED}

@@ -23,7 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from assay.errors import ExitCode
+from assay.errors import EXIT_BY_ACTION as EXIT_BY_ACTION
 from assay.settings import Settings
 from assay.worker import Listener
 from media import UsageError
@@ -50,7 +50,6 @@ policy_option = click.option("--policy", metavar="P", help="A shipped policy's n
 
 EVIDENCE = ("stage", "category", "source", "absence", "item", "span", "start_s")  # of a reason: where it comes from
 COLOURS = {"allow": "green", "review": "yellow", "block": "red"}
-EXIT_BY_ACTION = {"allow": ExitCode.OK, "review": ExitCode.REVIEW, "block": ExitCode.REFUSED}
 
 
 def settings(**flags: Any) -> Settings:
