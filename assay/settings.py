@@ -152,6 +152,30 @@ class Likeness(BaseModel):
     embedder: Path
 
 
+class Encoder(BaseModel):
+    """A picture encoder for the detectors `d3`, `restrav` and `stall`; none ships. See docs/detect.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    family: Literal["openclip", "dinov2", "xclip"]
+    model: str  # a folder, a hub name with download = true, or an architecture of open_clip
+    pretrained: str | None = None  # for an architecture of open_clip: a tag or a safetensors file
+    download: bool = False
+
+
+class Detect(BaseModel):
+    """Who judges whether pixels were generated, and under which threshold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # "embedded", "d3", "restrav", "stall", or "module:factory" of a classifier.ForensicDetector; () for nobody.
+    detectors: tuple[str, ...] = ("embedded",)
+    encoder: Encoder | None = None
+    # "auto": of each detector, the calibration that `assay calibrate` made, where there is one; "shipped": never.
+    calibration: Literal["auto", "shipped"] = "auto"
+    zero_shot: bool = False  # a hint by the model of [openclip]; no part of the answer
+
+
 class Settings(BaseSettings):
     """What runs, where it keeps its state, and for how long a stage may take."""
 
@@ -174,6 +198,7 @@ class Settings(BaseSettings):
     images: tuple[ImageClassifier, ...] = ()
     vlm: Vlm | None = None
     likeness: Likeness | None = None
+    detect: Detect = Detect()
     banks: tuple[str, ...] | None = None  # names of the banks that are on; None: every bank under home/banks
     certificate_chain: Path | None = None  # PEM, leaf first; with private_key: production signing
     private_key: Path | None = None
@@ -213,6 +238,11 @@ class Settings(BaseSettings):
     def own_names(self) -> Path:
         """Folder of the deployment's own gazetteer files: see `assay policy gazetteer`."""
         return self.home / "gazetteer"
+
+    @property
+    def calibrations(self) -> Path:
+        """Folder of the thresholds that `assay calibrate` set."""
+        return self.home / "calibrations"
 
     @property
     def private(self) -> Path:
