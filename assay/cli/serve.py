@@ -44,15 +44,18 @@ def serve(chosen: Settings) -> int:
     import uvicorn
 
     from assay.api.app import create_app
+    from assay.jobs.runner import beside
     from assay.leftovers import sweep
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     sweep(chosen)
     serving = chosen.serve
     err.print(f"assay: policy {chosen.policy}, back-end {chosen.backend}, {serving.workers} workers", markup=False)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(chosen), host=serving.host, port=serving.port, log_level="warning", access_log=False,
-        server_header=False, date_header=True, proxy_headers=False, timeout_graceful_shutdown=int(serving.grace_s),
-        ssl_certfile=serving.tls_certificate, ssl_keyfile=serving.tls_key, h11_max_incomplete_event_size=65536,
+        server_header=False, proxy_headers=False, timeout_graceful_shutdown=int(serving.grace_s),
+        ssl_certfile=serving.tls_certificate, ssl_keyfile=serving.tls_key,
     )  # fmt: skip
+    with beside(chosen):
+        uvicorn.Server(config).run()
     return ExitCode.OK
