@@ -99,7 +99,7 @@ def _prompt_classifier(name: str, settings: Settings) -> PromptClassifier:
         from safety.prompt import EmbeddedPromptClassifier
 
         return EmbeddedPromptClassifier(own_names=settings.own_names)
-    made: PromptClassifier = _third_party(name)()
+    made: PromptClassifier = third_party(name)()
     return made
 
 
@@ -114,7 +114,7 @@ def frame_classifiers(
         "ocr": lambda: eyes.OcrClassifier(prompt.classifiers),
         "trunk": lambda: eyes.TrunkClassifier(),
     }
-    made = [built_in.get(name, lambda name=name: _third_party(name)())() for name in settings.frame_classifiers]
+    made = [built_in.get(name, lambda name=name: third_party(name)())() for name in settings.frame_classifiers]
     installed = importlib.util.find_spec("nudenet") is not None
     if settings.nudenet == "on" or (settings.nudenet == "auto" and installed):
         made.append(eyes.NudenetClassifier())
@@ -166,7 +166,7 @@ def video_generator(settings: Settings) -> VideoGenerator:
     if name in BACKENDS:
         raise UsageError(f"backend {name!r} needs the settings [{name.replace('-', '_')}]; see docs/generation.md")
     if ":" in name:
-        made: VideoGenerator = _third_party(name)()
+        made: VideoGenerator = third_party(name)()
         return made
     raise UsageError(f"{name!r} is no back-end; known are {', '.join(BACKENDS)} and module:factory")
 
@@ -199,7 +199,7 @@ def _signing_key(settings: Settings) -> SigningIdentity:
     from provenance import DevelopmentKeys, SigningIdentity
 
     if settings.signer is not None:
-        made = _third_party(settings.signer)()
+        made = third_party(settings.signer)()
         if not isinstance(made, SigningIdentity):
             raise UsageError(f"settings: signer {settings.signer!r} made {type(made).__name__}, no SigningIdentity")
         return made
@@ -250,7 +250,7 @@ def scoring_digest(examiners: Sequence[Examiner], zero_shot_digest: str, coverin
     return hashlib.sha256(json.dumps([facts, zero_shot_digest, *covering]).encode()).hexdigest()
 
 
-def _third_party(name: str) -> Callable[[], Any]:
+def third_party(name: str) -> Callable[[], Any]:
     """The factory that `module:factory` names."""
     module, colon, attribute = name.partition(":")
     try:
