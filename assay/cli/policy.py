@@ -1,4 +1,4 @@
-"""`assay policy`: is the document sound, and does it do what its own examples say?"""
+"""`assay policy`: is the document sound, does it do what its own examples say, and what would another one change?"""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import Any
 
 import click
 
-from assay.cli import gazetteer
+from assay.cli import gazetteer, policy_replay
 from assay.cli.common import json_line, json_option, out, settings
 from assay.errors import ExitCode
 
 
 @click.group()
 def command() -> None:
-    """Lint and test policies."""
+    """Lint and test policies, and try them on what was scored."""
 
 
-command.add_command(gazetteer.command)
+for _module in (gazetteer, policy_replay):
+    command.add_command(_module.command)
 
 
 @command.command("lint")
