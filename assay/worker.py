@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
+from assay import stagetimes
 from assay.errors import ExitCode, StageTimeout, WorkerDied
 from assay.leftovers import OwnerLock, new_owner, sweep
 from assay.settings import Settings
@@ -133,7 +134,8 @@ class Worker:
     def _attend(self, pipe: Connection, listener: Listener | None) -> Any:
         """Hears the child out, until it is done, has failed, or is late."""
         stage, seconds = "start", self.settings.deadlines.start
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        deadline = began + seconds
         while True:
             if not pipe.poll(max(0.0, deadline - time.monotonic())):
                 raise StageTimeout(stage, seconds)
@@ -151,9 +153,12 @@ class Worker:
                 if listener is not None:
                     listener(*said)
                 continue
+            if kind == "left":
+                stagetimes.observe(stage, time.monotonic() - began)
+            began = time.monotonic()
             stage = said[0] if kind == "entered" else "start"
             seconds = getattr(self.settings.deadlines, stage)
-            deadline = time.monotonic() + seconds
+            deadline = began + seconds
 
     def _end(self) -> None:
         if self._process is None:
