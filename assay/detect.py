@@ -5,54 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from assay.declared import declared, maker, manifest_row
+from assay.eyes import Eyes, shipped
 from assay.hints import Hint, hints
-from classifier import Answer, ForensicDetector, ForensicSignal, Fused, MarkSignal, MatchSignal, Signals, fuse, leading
+from classifier import Answer, ForensicSignal, Fused, MarkSignal, MatchSignal, Signals, fuse, leading
 from media import AssayError, Video, probe
 from provenance import Credentials, State, Trust, read
 
 
-class WatermarkReader(Protocol):
-    """Looks for an embedded mark. None ships yet: `signals.watermark` is null until one does."""
-
-    def read(self, video: Video) -> MarkSignal | None:
-        """What was found; None where it could not look. Raises nothing for what a file holds."""
-        ...
-
-
-class FingerprintIndex(Protocol):
-    """Looks pictures up among known assets. None ships yet: `signals.fingerprint` is null until one does."""
-
-    def match(self, video: Video) -> MatchSignal | None:
-        """The closest asset, or that there is none; None where it could not look. Raises as `read` does: nothing."""
-        ...
-
-
-class Hinter(Protocol):
-    """Looks at pixels for a hint that people see and no answer rests on."""
-
-    def hint(self, video: Video) -> Hint:
-        """What it saw, or why it saw nothing. Raises nothing for what a file holds."""
-        ...
-
-
-@dataclass(frozen=True)
-class Eyes:
-    """Who looks at pixels; made once (`assay.eyes.configured(settings)`), used for every file."""
-
-    forensic: Sequence[ForensicDetector] = ()
-    watermark: WatermarkReader | None = None
-    fingerprint: FingerprintIndex | None = None
-    hinters: Sequence[Hinter] = ()
-
-
-def detect(path: Path, trust: Trust, eyes: Eyes = Eyes()) -> dict[str, Any]:
+def detect(path: Path, trust: Trust, eyes: Eyes | None = None) -> dict[str, Any]:
     """One line of `assay detect --json`; the signature is final. Raises nothing for what a path leads to.
 
     trust  whose manifests count (`assay.assemble.trust(settings)`)
-    eyes   who looks at the pixels; by default nobody, and the manifest alone answers
+    eyes   who looks at the pixels: `assay.eyes.configured(settings)`, which knows this deployment's threshold, once a
+           process; None: the embedded detector as it shipped; `Eyes()`: nobody, the manifest alone answers
 
     The row: `path`, `answer` (null with an `error` where nothing could be read), `synthetic` in [0, 1] or null, `fpr`
     (of real clips, the share that the thresholds behind this answer flag), `because` (the signals it rests on),
@@ -67,7 +35,7 @@ def detect(path: Path, trust: Trust, eyes: Eyes = Eyes()) -> dict[str, Any]:
         if credentials.state in (State.ABSENT, State.UNREADABLE):
             return _row(path) | {"error": {"type": type(error).__name__, "stage": "detect", "message": str(error)}}
         return _answered(path, credentials, _Seen(pixels=str(error)))
-    return _answered(path, credentials, _look(video, eyes))
+    return _answered(path, credentials, _look(video, shipped() if eyes is None else eyes))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,11 @@
+from .conformal import ensure_supported as ensure_supported
 from .d3 import D3Score as D3Score
-from .deployment import Calibrated as Calibrated, Calibration as Calibration, read_calibration as read_calibration
+from .deployment import (
+    Calibrated as Calibrated,
+    Calibration as Calibration,
+    calibrate as calibrate,
+    read_calibration as read_calibration,
+)
 from .encoders import EncoderModel as EncoderModel, FrameEncoder as FrameEncoder, encoder_of as encoder_of
 from .fusion import (
     Answer as Answer,

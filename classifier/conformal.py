@@ -45,20 +45,24 @@ def least_rate(sources: int) -> float:
     return 1.0 / (sources + 1)
 
 
+def ensure_supported(sources: int, fpr: float) -> None:
+    """UsageError where this many sources do not support the rate, with the number that would."""
+    if not 0.0 < fpr < 1.0:
+        raise UsageError(f"a false-positive rate lies between 0 and 1, not at {fpr:g}")
+    if fpr < least_rate(sources):
+        raise UsageError(
+            f"{sources} sources of real footage support a false-positive rate of {least_rate(sources):.2%}, no less; "
+            f"{fpr:.2%} needs {math.ceil(1 / fpr - 1e-9) - 1}: add cameras or uploaders, a folder each"
+        )
+
+
 def threshold(footage: Footage, fpr: float) -> float:
     """The lowest threshold that flags at most `fpr` of a new source's clips, in expectation.
 
     Raises:
         UsageError: the sources do not support so small a rate, or real clips reach the top of the scale.
     """
-    n = len(footage)
-    if not 0.0 < fpr < 1.0:
-        raise UsageError(f"a false-positive rate lies between 0 and 1, not at {fpr:g}")
-    if fpr < least_rate(n):
-        raise UsageError(
-            f"{n} sources of real footage support a false-positive rate of {least_rate(n):.2%} and no less; "
-            f"{fpr:.2%} needs {math.ceil(1 / fpr - 1e-9) - 1}: add cameras or uploaders, a folder each"
-        )
+    ensure_supported(len(footage), fpr)
     found = _lowest(footage, fpr)
     if found > 1.0:
         raise UsageError("too many real clips reach the top of the detector's scale; no threshold keeps that rate")

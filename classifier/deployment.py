@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,27 @@ def _share(given: object) -> float:
     if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0.0 <= given <= 1.0:
         raise ValueError(f"{given!r} is no number in [0, 1]")
     return float(given)
+
+
+def calibrate(
+    detector: ForensicDetector,
+    clips: Mapping[str, Sequence[Video]],
+    fpr: float,
+    told: Callable[[], None] = lambda: None,
+) -> Calibration:
+    """The calibration of a detector by real footage, source by source. `told` is called after each clip.
+
+    Raises:
+        UsageError: the sources do not support the rate.
+    """
+
+    def value(video: Video) -> float | None:
+        found = detector.judge(video)
+        told()
+        return None if found.likely is None else found.value
+
+    footage = {source: [value(video) for video in some] for source, some in clips.items()}
+    return Calibration.of(detector.version, footage, fpr)
 
 
 class Calibrated:

@@ -51,6 +51,10 @@ class EncoderDetector:
             raise ModelUnavailable(f"a calibration for {calibration.detector} is none for {self.version}")
         self._encoder, self._score, self._calibration = encoder, score, calibration
 
+    def under(self, calibration: Calibration) -> EncoderDetector:
+        """The same with a calibration of its own; ModelUnavailable for another's."""
+        return EncoderDetector(self._encoder, self._score, calibration)
+
     def judge(self, video: Video | Path) -> ForensicSignal:
         """The mean of the stretches; no value without a calibration, for still pictures or for fewer than eight."""
         made = self._calibration
