@@ -13,6 +13,7 @@ from typing import Any
 
 from assay.ledger import Ledger, State, decision_columns, new_id, posture_of, score_columns
 from assay.outcome import Outcome
+from assay.replaying.tables import gist_columns
 from assay.rows import scan_row
 from safety import Decision, Examination, Policy
 
@@ -27,6 +28,7 @@ class Recorded:
     decisions  columns of `decisions`, without the job
     body       the contract row without what belongs to the path
     policy     the document, where it is not the one that the run began with (a bank has changed meanwhile)
+    gists      columns of `gists`, by which another policy decides again without unpacking what is quiet
     """
 
     sha256: str
@@ -42,6 +44,7 @@ class Recorded:
     decisions: list[dict[str, Any]]
     body: dict[str, Any]
     policy: dict[str, Any] | None = None
+    gists: list[dict[str, Any]] = field(default_factory=list)
     job: str = field(default_factory=lambda: new_id("job"))
 
     @property
@@ -93,6 +96,7 @@ class Notebook(Ledger):
             decisions=[decision_columns(one, self._scoring_digest) for one in self._decisions],
             body=body_of(outcome),
             policy=None if known_policy == self._policy.digest else self._policy.document(),
+            gists=gist_columns(self._seen),
         )
 
 

@@ -114,7 +114,7 @@ class Records:
             found = session.get(ShapeRow, digest)
             if found is None:
                 raise CorruptRecord(
-                    f"the shape {digest[:12]} of gists is gone; delete the table `gists`: it is derived"
+                    f"shape {digest[:12]} of gists is gone; empty the table `gists`: it is derived"
                 )
             if len(self._shapes) > 4 * _PAGE:
                 self._shapes.clear()

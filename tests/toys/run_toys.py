@@ -60,10 +60,11 @@ def examined(one: Seen, policy: Policy) -> Examination:
     tracks: list[Score | Track] = []
     for name, said in one.values.items():
         peak = int(np.argmax([v if isinstance(v, float) else -1.0 for v in said]))
+        shown = Where(text=one.text) if one.text else None
         frames = [
-            (n / 10, value if value is not None else Absence.FAILED, Where(text=one.text) if n == peak and one.text else None)
+            (n / 10, Absence.FAILED if value is None else value, shown if n == peak else None)
             for n, value in enumerate(said)
-        ]  # fmt: skip
+        ]
         tracks.append(Track.of(item, name, "eye@1", frames))
     silent = [name for name in policy.categories_for(Stage.FRAME) if name not in one.values]
     missing = [Score.absent(item, name, "none@0", Absence.NOT_CONFIGURED, "no model") for name in silent]
