@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
@@ -26,5 +27,14 @@ class Serving(BaseModel):
     jobs_per_day: PositiveInt = 10_000
     asking: PositiveInt = 32  # creations whose prompt is being judged at one time; beyond it 429
     fetch_urls: bool = False  # may `input_reference` and the like name a URL that the server fetches?
+    moderation_hands: PositiveInt = min(2, os.cpu_count() or 1)  # processes that read texts for /v1/moderations
+    moderation_batch: PositiveInt = 16  # texts that one of them is given at a time
+    moderation_waiting: PositiveInt = 256  # texts that may wait; beyond it 429
+    max_moderation_bytes: PositiveInt = 32 << 20  # of one request, with the pictures in it
+    scan_bytes: PositiveInt = 64 << 20  # of a file that is scanned while its sender waits
+    public_checks: bool = False  # is /v1/provenance/checks answered without a key?
+    public_checks_per_minute: PositiveInt = 20  # then, from one address
+    open_metrics: bool = False  # is /metrics answered without a key? For networks that nobody else reaches
+    traces: bool = False  # send OpenTelemetry spans; where to, OTEL_EXPORTER_OTLP_ENDPOINT says
     tls_certificate: Path | None = None
     tls_key: Path | None = None
