@@ -1,7 +1,8 @@
-"""`python -m benchmarks.generation minute|seams`: a minute of 1080p in bounded memory, and the steps at window borders.
+"""`python -m benchmarks.generation minute|seams|codecs`: 1080p in bounded memory, steps at window borders, compression.
 
 minute  makes and encodes one minute of 1920x1080 and prints wall seconds, CPU seconds and the peak of resident memory
 seams   frame differences at window borders against the median of clips that move, over seeds and prompts
+codecs  the linear codec against a small causal autoencoder trained here for 6 CPU minutes
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.generation.codecs import codecs
 from generator import EmbeddedGenerator, Frames, GenerationRequest
 from media import Encoder, probe
 
@@ -59,4 +61,4 @@ def seams() -> None:
 
 
 if __name__ == "__main__":
-    {"minute": minute, "seams": seams}[sys.argv[1] if len(sys.argv) > 1 else "minute"]()
+    {"minute": minute, "seams": seams, "codecs": codecs}[sys.argv[1] if len(sys.argv) > 1 else "minute"]()

@@ -16,9 +16,10 @@ from importlib import util
 from pathlib import Path
 from typing import Any, Literal
 
+from generator.backends.diffusers_decode import decoder
 from generator.backends.diffusers_given import given_frames
 from generator.backends.diffusers_plan import Plan
-from generator.backends.diffusers_run import Running, decoder
+from generator.backends.diffusers_run import Running
 from generator.backends.families import FAMILIES, Family
 from generator.errors import GenerationError, GeneratorUnavailable, InvalidRequest
 from generator.request import GenerationRequest
@@ -80,7 +81,7 @@ class DiffusersGenerator:
             with Running(self._pipe, arguments) as running:
                 for number, belief in enumerate(running.steps(), 1):
                     yield Progress(min(number, request.steps), request.steps)
-                    decode = decoder(self._pipe, belief)
+                    decode = decoder(self._pipe, self._family, belief, plan.grid)
                     if decode is not None:
                         yield Preview(min(number, request.steps), request.steps, plan.fps, decode)
                 made = running.frames()  # (N, h, w, 3) in [0, 1]
@@ -105,9 +106,11 @@ def _arguments(family: Family, request: GenerationRequest, plan: Plan) -> dict[s
     import torch
 
     out: dict[str, Any] = {
-        "width": plan.native[0], "height": plan.native[1], "num_frames": plan.native_frames,
+        "width": plan.native[0], "height": plan.native[1],
         "num_inference_steps": request.steps, "generator": torch.Generator("cpu").manual_seed(request.seed),
     }  # fmt: skip
+    if family.takes != "video":  # such a pipeline makes as many frames as it is given
+        out["num_frames"] = plan.native_frames
     if family.text:
         out["prompt"] = request.prompt
     if family.negative:

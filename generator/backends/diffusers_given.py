@@ -40,7 +40,11 @@ def given_frames(pipe: Any, family: Family, request: GenerationRequest, plan: Pl
     if family.takes == "video" and len(request.conditioning) == 1:
         ((pictures, index, strength),) = _native(request, plan)
         if index == 0 and strength < 1:
-            return {"video": pictures, "strength": 1 - strength}  # theirs says how much is changed
+            pictures += pictures[-1:] * (plan.native_frames - len(pictures))
+            return {
+                "video": pictures[: plan.native_frames],
+                "strength": 1 - strength,
+            }  # theirs says how much is changed
     raise InvalidRequest(f"conditioning: {kind} has no place for these frames; it takes: {family.takes}")
 
 

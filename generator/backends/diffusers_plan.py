@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from generator.backends.diffusers_run import to_bytes
+from generator.backends.diffusers_decode import to_bytes
 from generator.backends.families import Family, frames_for
 from generator.errors import GenerationError
 from generator.request import GenerationRequest, Pixels
@@ -34,6 +34,11 @@ class Plan:
         fixed = getattr(getattr(pipe, "unet", None), "config", {}).get("num_frames") if family.frame_step == 0 else None
         seconds = float(request.frames / request.fps)
         return cls((width, height), frames_for(seconds, family, fixed), Fraction(family.fps))
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Frames, height and width that the model makes."""
+        return self.native_frames, self.native[1], self.native[0]
 
     def notes(self, request: GenerationRequest, family: Family) -> Iterator[str]:
         """What was changed on the way, in words."""

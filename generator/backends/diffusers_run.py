@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from generator.errors import GenerationError
-from generator.request import Pixels
 
 
 class _Stopped(BaseException):
@@ -74,7 +73,9 @@ class Running:
     def _step(self, plain: Callable[..., Any], model_output: Any, timestep: Any, *more: Any, **named: Any) -> Any:
         out = plain(model_output, timestep, *more, **named)
         sample = next((one for one in more if hasattr(one, "shape") and one.shape == model_output.shape), None)
-        self._beliefs.put(("step", _belief(self._pipe.scheduler, out, model_output, named.get("sample", sample))))
+        sample = named.get("sample", sample)
+        times = named.get("per_token_timesteps")
+        self._beliefs.put(("step", _belief(self._pipe.scheduler, out, model_output, sample, times)))
         self._wait()
         return out
 
@@ -84,7 +85,7 @@ class Running:
             raise _Stopped
 
 
-def _belief(scheduler: Any, out: Any, model_output: Any, sample: Any) -> Any:
+def _belief(scheduler: Any, out: Any, model_output: Any, sample: Any, times: Any) -> Any:
     """The clean latents that a step believes in: as its scheduler says them, or by the rule of rectified flow."""
     told = getattr(out, "pred_original_sample", None)
     if (
@@ -100,43 +101,7 @@ def _belief(scheduler: Any, out: Any, model_output: Any, sample: Any) -> Any:
     after = getattr(scheduler, "step_index", None)
     if not flow or after is None or sample is None or not hasattr(scheduler, "sigmas"):
         return None
-    return sample - scheduler.sigmas[after - 1].to(sample) * model_output
-
-
-def decoder(pipe: Any, belief: Any) -> Callable[[], Pixels] | None:
-    """Frames from believed latents, decoded when asked; None where the family's latents are packed otherwise."""
-    if belief is None or belief.ndim != 5:
-        return None
-    if hasattr(pipe, "decode_latents"):  # CogVideoX
-        return lambda: _video(pipe, _decoded_by_itself(pipe, belief))
-    if hasattr(pipe.vae.config, "latents_mean") and hasattr(pipe.vae.config, "z_dim"):  # Wan
-        return lambda: _video(pipe, _decoded_by_statistics(pipe, belief))
-    return None
-
-
-def _decoded_by_itself(pipe: Any, latents: Any) -> Any:
-    import torch
-
-    with torch.inference_mode():
-        return pipe.decode_latents(latents.to(pipe.vae.dtype))
-
-
-def _decoded_by_statistics(pipe: Any, latents: Any) -> Any:
-    import torch
-
-    config = pipe.vae.config
-    form = (1, config.z_dim, 1, 1, 1)
-    mean, deviation = (torch.tensor(some).view(form).to(latents) for some in (config.latents_mean, config.latents_std))
-    with torch.inference_mode():
-        return pipe.vae.decode((latents * deviation + mean).to(pipe.vae.dtype), return_dict=False)[0]
-
-
-def _video(pipe: Any, decoded: Any) -> Pixels:
-    clip = pipe.video_processor.postprocess_video(decoded, output_type="np")[0]  # (N, h, w, 3)
-    return to_bytes(np.nan_to_num(np.asarray(clip)))
-
-
-def to_bytes(picture: np.ndarray[Any, Any]) -> Pixels:
-    """Pixels from [0, 1] to uint8, rounded and clamped."""
-    out: Pixels = np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
-    return out
+    if times is not None:  # a time for each token (LTX with given frames), and the model's output negated
+        return sample + (times / scheduler.config.num_train_timesteps)[..., None].to(sample) * model_output
+    clean, before = scheduler.sigmas[-1], scheduler.sigmas[after - 1]  # 0, or 1 where the scheduler counts upwards
+    return sample + (clean - before).to(sample) * model_output

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Takes = Literal["nothing", "first", "first and last", "conditions", "video and mask", "video"]
+Latents = Literal["scaled", "packed", "frame by frame", "by itself"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Family:
     fps         frames a second that the model was trained at
     takes       the given frames that the pipeline has a place for
     guidance    the name of the call's guidance argument
+    latents     the form in which its latents become frames (`diffusers_decode`)
     """
 
     frame_step: int
@@ -30,6 +32,7 @@ class Family:
     guidance: str = "guidance_scale"
     negative: bool = True
     text: bool = True
+    latents: Latents = "scaled"
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -37,18 +40,20 @@ FAMILIES: Mapping[str, Family] = {
     "WanImageToVideoPipeline": Family(4, 16, 16, "first and last"),
     "WanVACEPipeline": Family(4, 16, 16, "video and mask"),
     "WanVideoToVideoPipeline": Family(4, 16, 16, "video"),
-    "LTXPipeline": Family(8, 32, 24),
-    "LTXImageToVideoPipeline": Family(8, 32, 24, "first"),
-    "LTXConditionPipeline": Family(8, 32, 24, "conditions"),
-    "CogVideoXPipeline": Family(4, 16, 8),
-    "CogVideoXImageToVideoPipeline": Family(4, 16, 8, "first"),
-    "CogVideoXVideoToVideoPipeline": Family(4, 16, 8, "video"),
+    "LTXPipeline": Family(8, 32, 24, latents="packed"),
+    "LTXImageToVideoPipeline": Family(8, 32, 24, "first", latents="packed"),
+    "LTXConditionPipeline": Family(8, 32, 24, "conditions", latents="packed"),
+    "CogVideoXPipeline": Family(4, 16, 8, latents="by itself"),
+    "CogVideoXImageToVideoPipeline": Family(4, 16, 8, "first", latents="by itself"),
+    "CogVideoXVideoToVideoPipeline": Family(4, 16, 8, "video", latents="by itself"),
     "HunyuanVideoPipeline": Family(4, 16, 24, guidance="true_cfg_scale"),
     "HunyuanVideoImageToVideoPipeline": Family(4, 16, 24, "first", "true_cfg_scale"),
     "HunyuanVideo15Pipeline": Family(4, 16, 24, guidance=""),
     "HunyuanVideo15ImageToVideoPipeline": Family(4, 16, 24, "first", ""),
     "MochiPipeline": Family(6, 16, 30),
-    "StableVideoDiffusionPipeline": Family(0, 64, 7, "first", "max_guidance_scale", negative=False, text=False),
+    "StableVideoDiffusionPipeline": Family(
+        0, 64, 7, "first", "max_guidance_scale", negative=False, text=False, latents="frame by frame"
+    ),
 }
 """The families by the pipeline class that a model's index names."""
 

@@ -12,11 +12,11 @@ def wan(folder: Path) -> Path:
     from diffusers import FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
 
     torch.manual_seed(0)
-    transformer = WanTransformer3DModel(**_WAN, in_channels=16)
+    transformer = WanTransformer3DModel(**WAN, in_channels=16)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    return _saved(
+    return saved(
         WanPipeline(
-            tokenizer=_tokenizer(), text_encoder=_umt5(), vae=_wan_vae(), scheduler=scheduler, transformer=transformer
+            tokenizer=tokenizer(), text_encoder=umt5(), vae=wan_vae(), scheduler=scheduler, transformer=transformer
         ),
         folder,
     )
@@ -29,10 +29,10 @@ def wan_image(folder: Path) -> Path:
 
     torch.manual_seed(0)
     scheduler = UniPCMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0)
-    return _saved(
+    return saved(
         WanImageToVideoPipeline(
-            tokenizer=_tokenizer(), text_encoder=_umt5(), vae=_wan_vae(), scheduler=scheduler,
-            transformer=WanTransformer3DModel(**_WAN, in_channels=36), image_encoder=None, image_processor=None,
+            tokenizer=tokenizer(), text_encoder=umt5(), vae=wan_vae(), scheduler=scheduler,
+            transformer=WanTransformer3DModel(**WAN, in_channels=36), image_encoder=None, image_processor=None,
         ),
         folder,
     )  # fmt: skip
@@ -54,23 +54,23 @@ def cogvideox(folder: Path) -> Path:
         text_embed_dim=32, num_layers=1, sample_width=4, sample_height=4, sample_frames=9, patch_size=2,
         temporal_compression_ratio=4, max_text_seq_length=16, use_rotary_positional_embeddings=True,
     )  # fmt: skip
-    return _saved(
+    return saved(
         CogVideoXPipeline(
-            tokenizer=_tokenizer(16), text_encoder=_t5(), vae=vae, transformer=transformer,
+            tokenizer=tokenizer(16), text_encoder=t5(), vae=vae, transformer=transformer,
             scheduler=CogVideoXDDIMScheduler(),
         ),
         folder,
     )  # fmt: skip
 
 
-_WAN: dict[str, Any] = {
+WAN: dict[str, Any] = {
     "patch_size": (1, 2, 2), "num_attention_heads": 2, "attention_head_dim": 12, "out_channels": 16, "text_dim": 32,
     "freq_dim": 256, "ffn_dim": 32, "num_layers": 2, "cross_attn_norm": True, "qk_norm": "rms_norm_across_heads",
     "rope_max_seq_len": 32,
 }  # fmt: skip
 
 
-def _wan_vae() -> Any:
+def wan_vae() -> Any:
     from diffusers import AutoencoderKLWan
 
     return AutoencoderKLWan(
@@ -78,13 +78,13 @@ def _wan_vae() -> Any:
     )
 
 
-def _umt5() -> Any:
+def umt5() -> Any:
     from transformers import UMT5Config, UMT5EncoderModel
 
     return UMT5EncoderModel(UMT5Config(**_T5)).eval()
 
 
-def _t5() -> Any:
+def t5() -> Any:
     from transformers import T5Config, T5EncoderModel
 
     return T5EncoderModel(T5Config(**_T5)).eval()
@@ -93,7 +93,7 @@ def _t5() -> Any:
 _T5 = {"vocab_size": 64, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
 
 
-def _tokenizer(length: int = 512) -> Any:
+def tokenizer(length: int = 512) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -105,6 +105,6 @@ def _tokenizer(length: int = 512) -> Any:
     )
 
 
-def _saved(pipe: Any, folder: Path) -> Path:
+def saved(pipe: Any, folder: Path) -> Path:
     pipe.save_pretrained(folder, safe_serialization=True)
     return folder
