@@ -212,4 +212,8 @@ TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "scoring": _of_a_batch("scoring"),
     "scan_file": _of_a_batch("scan_one"),
     "see_to": _of_a_batch("see_to"),
+    "work": work,
+    "warm": warm,
+    "ask": ask,
+    "draw": draw,
 }
