@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from assay.auditing.noting import Transaction, note
 from assay.errors import JobNotFound, LeaseLost
+from assay.outbox import announce
 from assay.schema import Table, prepare
 from safety import (
     Circumstances,
@@ -193,7 +194,7 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: everything in it is kept, or nothing. New jobs and decisions enter the audit chain with it."""
+        """One transaction: all of it is kept, or nothing. New jobs and decisions enter the audit chain with it."""
         with Transaction(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -255,6 +256,24 @@ class Ledger:
             raise LeaseLost(f"{job} is no longer this worker's; nothing of this attempt counts")
         if brought.held is not None:
             session.add(brought.held)
+        self.ended_in(session, job)
+
+    def ended_in(self, session: Session, job: str) -> None:
+        """Notes in the audit chain how a job stands now, and tells its tenant where it has ended.
+
+        Whoever changes a job's state by a statement of its own calls this in the same transaction.
+        """
+        session.flush()
+        ended = select(
+            JobRow.tenant, JobRow.state, JobRow.action, JobRow.error_code, JobRow.billable, JobRow.asset, JobRow.wire
+        ).where(JobRow.id == job)
+        if (row := session.execute(ended).one_or_none()) is None:
+            return
+        facts = {"state": row.state, "action": row.action, "error_code": row.error_code, "billable": row.billable}
+        note(session, "settled", job, facts, row.asset["sha256"] if row.asset else None)
+        if row.wire is not None and row.state in (State.COMPLETED, State.FAILED):  # a client of the API waits for it
+            well = row.state == State.COMPLETED and row.action == "allow"
+            announce(session, [(job, row.tenant, "video.completed" if well else "video.failed")])
 
     def settle_running(self, owner: str, error: str) -> None:
         """Whatever jobs a process that is gone had leased: tried again where that is allowed, else failed."""
@@ -264,7 +283,10 @@ class Ledger:
         with self.write() as session:
             session.execute(update(JobRow).where(lost & again).values(state=State.QUEUED, progress=0.0, **freed))
             failed = {"state": State.FAILED, "error": error, "error_code": "worker_died", "completed": now(), **freed}
-            session.execute(update(JobRow).where(lost).values(**failed))
+            jobs = session.scalars(select(JobRow.id).where(lost)).all()  # after a write: nobody else changes them now
+            session.execute(update(JobRow).where(JobRow.id.in_(jobs), lost).values(**failed))
+            for job in jobs:
+                self.ended_in(session, job)
 
     def job(self, id: str) -> JobRow:
         """A job with its items, scores and decisions; JobNotFound where there is none."""
@@ -304,7 +326,8 @@ class Ledger:
             items = [item for item in seen.items if item.stage == kept.stage]
             under = Circumstances.from_json(kept.body["circumstances"])
             decision = decide(self.policy(kept.policy_digest), items, seen.scores, under)
-            if decision.id != kept.decision:
+            erased = kept.body.get("erased") and decision.action.word == kept.action  # its words are gone, by right
+            if decision.id != kept.decision and not erased:
                 raise CorruptRecord(f"{job}: the record of {kept.decision} no longer leads to that decision")
             again.append(decision)
         return tuple(again)

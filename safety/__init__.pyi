@@ -27,6 +27,8 @@ from .policy import (
     Example as Example,
     Policy as Policy,
     Rule as Rule,
+    StrikeLevel as StrikeLevel,
+    Strikes as Strikes,
     Temporal as Temporal,
     Waiver as Waiver,
 )

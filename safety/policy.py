@@ -75,6 +75,21 @@ class CategoryText(StrictModel):
     examples: tuple[Example, ...] = ()
 
 
+class StrikeLevel(StrictModel):
+    """So many strikes within the window, and nothing is accepted for so long."""
+
+    strikes: Annotated[int, Field(ge=1)]
+    cool_down_h: Annotated[float, Field(gt=0)]  # hours from the last strike
+
+
+class Strikes(StrictModel):
+    """Which refusals count against an actor, for how long, and what too many of them lead to."""
+
+    categories: Annotated[tuple[Category, ...], Field(min_length=1)]
+    window_days: Annotated[float, Field(gt=0)]
+    levels: Annotated[tuple[StrikeLevel, ...], Field(min_length=1)]
+
+
 class Policy(StrictModel):
     """The document: what is banned, and what is done about it."""
 
@@ -86,6 +101,7 @@ class Policy(StrictModel):
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...] = ()
     neutralise: tuple[Category, ...] = ()  # categories whose names may be offered in plain words after a refusal
+    strikes: Strikes | None = None  # what repeated refusals lead to; None: nothing
 
     @model_validator(mode="before")
     @classmethod
@@ -137,6 +153,8 @@ class Policy(StrictModel):
     def document(self) -> dict[str, Any]:
         """The policy as one self-contained document, JSON-able, for the ledger; `from_document` gives it back."""
         document = self.model_dump(mode="json")
+        if self.strikes is None:
+            del document["strikes"]  # a policy from before there were strikes keeps its digest
         document["rules"].sort(key=lambda rule: rule["id"])
         document["waivers"].sort(key=lambda waiver: json.dumps(waiver, sort_keys=True))
         return document

@@ -97,7 +97,7 @@ def _note_what_is_inserted(state: ORMExecuteState) -> None:
     table = state.bind_mapper.local_table.name  # type: ignore[attr-defined]
     if table not in ("jobs", "decisions"):
         return
-    given = state.parameters if isinstance(state.parameters, list) else [state.parameters]
+    given: list[Any] = state.parameters if isinstance(state.parameters, list) else [state.parameters]
     if not given or not all(given):
         raise TypeError(
             f"rows of {table} are inserted with their values as parameters, so that the audit chain sees them"

@@ -27,6 +27,7 @@ COMMANDS = {
     "policy": ("policy", "Lint and test policies."),
     "quarantine": ("quarantine", "Sealed evidence of the worst material: list, hold, release, export, delete."),
     "audit": ("audit", "Seal, verify, prove and export the audit chain."),
+    "webhook": ("webhook", "Receive webhooks while developing."),
     "serve": ("serve", "Serve the OpenAI-compatible Videos API, gated and signed."),
     "worker": ("worker", "Work on the jobs that a server takes in."),
     "ledger": ("ledger", "Bring the database to this version's schema."),
