@@ -131,3 +131,20 @@ class Replay:
             read: Callable[[str], Policy] = self._records.ledger.policy
             self._policies[record.policy_digest] = self._policy if same else read(record.policy_digest)
         return self._policies[record.policy_digest]
+
+
+class AsDecided:
+    """The decisions of that day, with their reasons, of records that may have been decided by several policies."""
+
+    def __init__(self, records: Records) -> None:
+        self._records, self._replays = records, dict[str, Replay]()
+
+    def decisions(self, record: Record) -> tuple[Decision, ...]:
+        """By the policy that the record was decided by; CorruptRecord where they are not those that were recorded."""
+        if record.policy_digest not in self._replays:
+            then = self._records.ledger.policy(record.policy_digest)
+            self._replays[record.policy_digest] = Replay(self._records, then, Objections(then, None))
+        one = self._replays[record.policy_digest].one(record)
+        if one.same is False:
+            raise CorruptRecord(f"{record.uris[0]}: its scores no longer lead to the decision that was recorded")
+        return one.decisions

@@ -113,9 +113,7 @@ class Records:
         if digest not in self._shapes:
             found = session.get(ShapeRow, digest)
             if found is None:
-                raise CorruptRecord(
-                    f"shape {digest[:12]} of gists is gone; empty the table `gists`: it is derived"
-                )
+                raise CorruptRecord(f"shape {digest[:12]} of gists is gone; empty the table `gists`: it is derived")
             if len(self._shapes) > 4 * _PAGE:
                 self._shapes.clear()
             self._shapes[digest] = found.body
