@@ -16,6 +16,7 @@ class Request:
     storyboard   (start in seconds, prompt) of what follows `prompt`
     expand       write the prompts out before they are made; `written_out` is what came of that, in the same order
     preview      let previews stop the job
+    longer_s     with `extend` and without `seconds`: what is added to the video's own length
     """
 
     prompt: str
@@ -32,6 +33,7 @@ class Request:
     expand: bool = False
     written_out: tuple[str, ...] = ()
     preview: bool = False
+    longer_s: float | None = None
 
     @property
     def prompts(self) -> tuple[str, ...]:

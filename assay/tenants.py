@@ -130,7 +130,7 @@ class Tenants:
         with self._ledger.write() as session:
             session.get_one(KeyRow, key_id).revoked = now()
 
-    def keys(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[dict[str, Any]]:
         """Every key with its state; no secret and no hash."""
         with Session(self._ledger.engine) as session:
             rows = session.scalars(select(KeyRow).order_by(KeyRow.created)).all()

@@ -59,7 +59,7 @@ def _from_video(request: Request, video: Video) -> dict[str, Any]:
     there = len(given)
     if request.extend is None:
         return _shape(video, fps, there / fps) | {"conditioning": (Conditioning(given, 0, request.strength),)}
-    seconds = request.seconds or min(float(there / fps) + _LONGER_S, MAX_SECONDS)
+    seconds = request.seconds or min(float(there / fps) + (request.longer_s or _LONGER_S), MAX_SECONDS)
     total = max(1, round(Fraction(seconds) * fps))
     if total <= there:
         raise UsageError(

@@ -14,9 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from assay.api.context import Context
 from assay.api.errors import HANDLERS
 from assay.api.middleware import Outermost
+from assay.api.routes import content, videos
 from assay.settings import Settings
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (videos.router, content.router)
 # Entered with the context when the server starts and left when it stops: background loops and the like.
 LIVES: tuple[Callable[[Context], AbstractContextManager[Any]], ...] = ()
 
@@ -28,6 +29,7 @@ def create_app(settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         here = await run_in_threadpool(Context.of, settings)
         app.state.context = here
+        here.asker.warm("prompt")
         try:
             for life in LIVES:
                 await run_in_threadpool(here.on_close.enter_context, life(here))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from assay.sealed import load_key
 from assay.settings import Settings
 from assay.tenants import Tenants
 from assay.worker import Worker
+from media import AssayError
 
 
 class Hand:
@@ -38,9 +40,20 @@ class Hand:
         finally:
             self._places.release()
 
+    def warm(self, what: str) -> None:
+        """Loads models in the background, so that the first request does not wait for them."""
+
+        def load() -> None:
+            with contextlib.suppress(
+                AssayError, ApiError
+            ):  # the first request, and readiness, will say what is missing
+                self.call("warm", what)
+
+        threading.Thread(target=load, daemon=True, name=f"warm-{what}").start()
+
     def close(self) -> None:
         """Ends the process."""
-        self._worker.close()
+        self._worker.abort()
 
 
 @dataclass

@@ -40,7 +40,8 @@ class ApiError(Exception):
     def response(self) -> JSONResponse:
         """The body and headers of this error."""
         kind = self.type or _TYPES.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
-        body = {"message": self.message, "type": kind, "param": self.param, "code": self.code, **self.more}
+        param = None if self.param is None else _plain(self.param)
+        body = {"message": _plain(self.message), "type": kind, "param": param, "code": self.code, **self.more}
         again = self.retry_after_s is not None or self.status >= 500
         headers = {"x-should-retry": "true" if again else "false"}
         if self.retry_after_s is not None:
@@ -48,6 +49,11 @@ class ApiError(Exception):
         if self.status == 401:
             headers["www-authenticate"] = "Bearer"
         return JSONResponse({"error": body}, self.status, headers)
+
+
+def _plain(text: str) -> str:
+    """Text that can be sent: what a client sent may hold halves of characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 async def on_api_error(_: Request, error: Exception) -> JSONResponse:

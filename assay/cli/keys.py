@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from assay.cli import apikeys
 from assay.cli.common import err, json_line, json_option, out, settings
 from assay.errors import ExitCode
 from assay.settings import Settings
@@ -20,6 +21,9 @@ ALARM_DAYS = 30
 @click.group()
 def command() -> None:
     """Make, show and renew signing keys; time-stamp what they signed."""
+
+
+command.add_command(apikeys.command)
 
 
 @command.command()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import signal
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -57,5 +59,11 @@ def serve(chosen: Settings) -> int:
         ssl_certfile=serving.tls_certificate, ssl_keyfile=serving.tls_key,
     )  # fmt: skip
     with beside(chosen):
+        # uvicorn closes down on SIGTERM and then raises it again: the workers must have their end all the same.
+        signal.signal(signal.SIGTERM, _leave)
         uvicorn.Server(config).run()
     return ExitCode.OK
+
+
+def _leave(_: int, __: FrameType | None) -> None:
+    raise SystemExit(ExitCode.OK)

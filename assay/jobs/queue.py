@@ -118,6 +118,12 @@ class Queue:
         if stop:
             raise Cancelled(f"{taken.job} was cancelled")
 
+    def tell(self, job: str, made: dict[str, Any]) -> None:
+        """What came out, beside what the client asked for: length and size of an upload are known only now."""
+        with self.ledger.write() as session:
+            row = session.get_one(JobRow, job)
+            row.wire = {**(row.wire or {}), **made}
+
     def give_up(self, taken: Taken, error: Exception) -> None:
         """An attempt ended in an error: another one later where that may help, else the job has failed."""
         values: dict[str, Any] = {"updated": now(), "lease_owner": None, "lease_until": None}
@@ -128,7 +134,11 @@ class Queue:
             if may_help(error):
                 waits = {"state": State.QUEUED, "not_before": later, "progress": 0.0, "error": failed["error"]}
                 session.execute(update(JobRow).where(self._mine(taken) & again).values(**values, **waits))
-            session.execute(update(JobRow).where(self._mine(taken)).values(completed=now(), **values, **failed))
+            ended: Any = session.execute(
+                update(JobRow).where(self._mine(taken)).values(completed=now(), **values, **failed)
+            )
+            if ended.rowcount == 1:
+                self.ledger.ended_in(session, taken.job)
 
     def cancel(self, job: str) -> None:
         """Ends a waiting or held job now, a running one soon; one that has ended keeps its end."""
@@ -136,7 +146,10 @@ class Queue:
         with self.ledger.write() as session:
             mine = JobRow.id == job
             session.execute(update(JobRow).where(mine, JobRow.state.not_in(_ENDED)).values(cancelled=True))
-            session.execute(update(JobRow).where(mine, JobRow.state == State.QUEUED).values(updated=now(), **ended))
+            waited = update(JobRow).where(mine, JobRow.state == State.QUEUED).values(updated=now(), **ended)
+            stopped: Any = session.execute(waited)
+            if stopped.rowcount == 1:
+                self.ledger.ended_in(session, job)
         from assay.review import close_waiting  # it needs provenance, which the server loads late
 
         with Session(self.ledger.engine, expire_on_commit=False) as session:

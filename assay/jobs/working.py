@@ -44,7 +44,11 @@ def _run(bench: Bench, taken: Taken, watch: Watch) -> None:
     folder = destination_folder(bench.settings.videos, taken)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     request = replace(taken.request, destination=folder / "video.mp4")
-    pipeline.generate(request, stages, watch, approval_of(taken.approval), taken.job)
+    outcome = pipeline.generate(request, stages, watch, approval_of(taken.approval), taken.job)
+    if outcome.record is not None:
+        width, height = outcome.record["size"]
+        made = {"size": f"{width}x{height}", "seconds": f"{outcome.record['seconds']:g}"}
+        bench.queue.tell(taken.job, made)
 
 
 def destination_folder(videos: Path, taken: Taken) -> Path:
