@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from assay.batch.tables import ContentRow, DecidedRow, PathRow, RunRow
@@ -17,6 +18,12 @@ from safety import Circumstances, CorruptRecord, Decision, Gist, Score, Stage, T
 
 _PAGE = 1000
 _SLOW_PAGE = 50  # examinations are whole there
+_SCORES = (  # built once: it is asked for every record that is not quiet
+    select(ScoreRow.track, ScoreRow.score)
+    .join(ItemRow, ScoreRow.item == ItemRow.key)
+    .where(ItemRow.job == bindparam("job"), ItemRow.stage == bindparam("stage"))
+    .order_by(ItemRow.key, ScoreRow.key)
+)
 
 
 @dataclass(frozen=True)
@@ -75,14 +82,8 @@ class Records:
         """Fetches scores of a record by their numbers."""
 
         def fetch(numbers: Sequence[int]) -> list[Score | Track]:
-            wanted = (
-                select(ScoreRow.track, ScoreRow.score)
-                .join(ItemRow, ScoreRow.item == ItemRow.key)
-                .where(ItemRow.job == record.job, ItemRow.stage == stage.value)
-                .order_by(ItemRow.key, ScoreRow.key)
-            )
             with self.ledger.engine.connect() as connection:
-                kept = connection.execute(wanted).all()
+                kept = connection.execute(_SCORES, {"job": record.job, "stage": stage.value}).all()
             if numbers and max(numbers) >= len(kept):
                 raise CorruptRecord(f"{record.uris[0]}: {len(kept)} scores are left; score the file again")
             return [_score(kept[number]) for number in numbers]
@@ -155,4 +156,8 @@ def run_row(ledger: Ledger, id: str) -> RunRow:
 
 
 def _score(row: Row[Any]) -> Score | Track:
-    return Track.from_bytes(row.track) if row.track is not None else Score.from_json(row.score or {})
+    if row.track is None:
+        return Score.from_json(row.score or {})
+    track = Track.from_bytes(row.track)
+    track.__dict__["sha256"] = sha256(row.track).hexdigest()  # what was stored, without writing it again to hash it
+    return track

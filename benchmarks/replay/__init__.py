@@ -1,0 +1,1 @@
+"""Deciding again about a stored run: by maxima first, against every track unpacked."""
