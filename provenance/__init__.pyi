@@ -44,7 +44,7 @@ from .origin import Kind as Kind, Origin as Origin, SourceType as SourceType
 from .page import plain as plain, verification_page as verification_page
 from .reader import read as read, read_fragment as read_fragment
 from .sign import publish as publish
-from .staging import sweep as sweep
+from .staging import StagedFile as StagedFile, sweep as sweep
 from .stamping import stamp as stamp
 from .tokens import Pkcs11Key as Pkcs11Key, TokenError as TokenError
 from .trust import Trust as Trust

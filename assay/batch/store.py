@@ -24,18 +24,20 @@ Rows are inserted or left as they stand, never doubled, so a run that was killed
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, select, text, tuple_, update
+from sqlalchemy import case, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from assay.batch.recording import Recorded, body_of
 from assay.batch.tables import ContentRow, DecidedRow, PathRow, RunRow, SeenFile
-from assay.errors import JobNotFound
+from assay.errors import EXIT_BY_ACTION, ExitCode, JobNotFound
 from assay.ledger import (
     DecisionRow,
     ItemRow,
@@ -50,9 +52,11 @@ from assay.ledger import (
     now,
 )
 from assay.outcome import Asset, Outcome
-from safety import Circumstances, Examination, FrameCounts, Policy, Stage, decide
+from assay.replaying.tables import GistRow, ShapeRow, keep_gists
+from safety import Circumstances, CorruptRecord, Examination, FrameCounts, Policy, Stage, decide
 
-_TABLES = [each.__table__ for each in (RunRow, ContentRow, DecidedRow, PathRow, SeenFile)]
+_TABLES = [each.__table__ for each in (RunRow, ContentRow, DecidedRow, PathRow, SeenFile, ShapeRow, GistRow)]
+_WORD = func.coalesce(PathRow.action, case((PathRow.skipped, "skipped"), else_="failed"))
 _MANY = 500  # names in one question: SQLite's statements have a limit
 
 
@@ -99,6 +103,13 @@ class Under:
         return {"policy_digest": self.policy.digest, "day": on.on, "require_complete": on.require_complete}
 
 
+class Stored(NamedTuple):
+    """A contract row as it was kept, and the exit code that stands for it."""
+
+    row: dict[str, Any]
+    exit_code: ExitCode
+
+
 class Store:
     """The runs of a ledger."""
 
@@ -142,16 +153,33 @@ class Store:
 
     # Rows
 
-    def rows(self, run: str, uris: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def rows(self, run: str, uris: Sequence[str]) -> dict[str, Stored]:
         """The contract rows of those files, as far as the run has them."""
-        found: dict[str, dict[str, Any]] = {}
-        ref = self.ledger.policy(self.run(run).policy_digest).ref
+        found: dict[str, Stored] = {}
         wanted = select(PathRow, DecidedRow).outerjoin(DecidedRow, PathRow.decided == DecidedRow.key)
+        ref = self._policy_ref(run)
         with self._reading() as session:
             for some in _portions(uris):
                 kept = session.execute(wanted.where(PathRow.run == run, PathRow.uri.in_(some)))
-                found |= {path.uri: row_of(path, decided, ref) for path, decided in kept.tuples()}
+                found |= {
+                    path.uri: Stored(row_of(path, decided, ref), exit_code_of(path)) for path, decided in kept.tuples()
+                }
         return found
+
+    def words(self, run: str, uris: Sequence[str]) -> dict[str, str]:
+        """What became of those files, in a word: allow, review, block, skipped, failed."""
+        found: dict[str, str] = {}
+        with self._reading() as session:
+            for some in _portions(uris):
+                kept = session.execute(
+                    select(PathRow.uri, _WORD).where(PathRow.run == run, PathRow.uri.in_(some))
+                ).tuples()
+                found |= dict(kept.all())
+        return found
+
+    @lru_cache(maxsize=8)  # noqa: B019 (a store lives as long as its command)
+    def _policy_ref(self, run: str) -> dict[str, str]:
+        return self.ledger.policy(self.run(run).policy_digest).ref
 
     def paths(self, run: str) -> Iterator[tuple[PathRow, DecidedRow | None]]:
         """Every file of a run with what was decided of it, by uri; in portions, so that any number fits."""
@@ -173,19 +201,25 @@ class Store:
         """
         with self._reading() as session:
             path = session.get(PathRow, (run, uri))
-            if path is None or path.decided is None:
-                return None
-            decided, content = session.get(DecidedRow, path.decided), session.get(ContentRow, path.content)
-        assert decided is not None
-        assert content is not None
-        made = {one.id: one for one in self.ledger.decisions(content.job)}
+        if path is None or path.decided is None or path.content is None:
+            return None
+        known = self.outcome_of(Known(path.content, path.decided, path.action or ""))
         signed = path.extras.get("signed")
-        asset = None if signed is None else Asset(**signed)
-        return Outcome(
-            content.job, tuple(made[id] for id in decided.decisions), self.ledger.examination(content.job), asset,
-            frames=None if content.frames is None else FrameCounts(**content.frames),
-            sha256=content.sha256, quarantined=tuple(path.extras.get("quarantined", ())),
-        )  # fmt: skip
+        asset = None if signed is None else Asset(**(signed | {"path": Path(signed["path"])}))
+        return replace(known, asset=asset, quarantined=tuple(path.extras.get("quarantined", ())))
+
+    def outcome_of(self, known: Known) -> Outcome:
+        """The same of a content."""
+        with self._reading() as session:
+            decided, content = session.get_one(DecidedRow, known.decided), session.get_one(ContentRow, known.content)
+        made = {one.id: one for one in self.ledger.decisions(content.job)}
+        frames = None if content.frames is None else FrameCounts(**content.frames)
+        try:
+            decisions = tuple(made[id] for id in decided.decisions)
+        except KeyError as error:
+            raise CorruptRecord(f"{content.job}: the decision {error} is not in this ledger any more") from error
+        seen = self.ledger.examination(content.job)
+        return Outcome(content.job, decisions, seen, frames=frames, sha256=content.sha256)
 
     # Contents
 
@@ -311,6 +345,7 @@ class Store:
         lines = [score | {"item": key} for key, scores in zip(keys, said, strict=True) for score in scores]
         if lines:
             session.execute(insert(ScoreRow), lines)
+        keep_gists(session, [(one.job, gist) for one in new for gist in one.gists])
         posture = [{"job": one.job, "body": body} for one in new for body in one.posture]
         if posture:
             session.execute(insert(PostureRow), posture)
@@ -332,10 +367,9 @@ class Store:
 
     def count(self, run: str) -> dict[str, int]:
         """How many files of a run were allowed, sent to review, blocked, skipped, or failed."""
-        word = func.coalesce(PathRow.action, func.iif(PathRow.skipped, "skipped", "failed"))
         with self._reading() as session:
             return dict(
-                session.execute(select(word, func.count()).where(PathRow.run == run).group_by(word)).tuples().all()
+                session.execute(select(_WORD, func.count()).where(PathRow.run == run).group_by(_WORD)).tuples().all()
             )
 
     def _reading(self) -> Session:
@@ -348,6 +382,7 @@ def row_of(path: PathRow, decided: DecidedRow | None, policy: dict[str, str]) ->
 
     extras = dict(path.extras)
     signed, sealed = extras.pop("signed", None), extras.pop("quarantined", [])
+    extras.pop("exit_code", None)
     if decided is None:
         row = failed_scan_row(path.uri, policy, path.error or {}) | {"sha256": path.sha256}
     else:
@@ -355,6 +390,13 @@ def row_of(path: PathRow, decided: DecidedRow | None, policy: dict[str, str]) ->
             "path": path.uri, **decided.body, "signed": signed and signed["path"], "quarantined": sealed, "error": None
         }  # fmt: skip
     return row | extras
+
+
+def exit_code_of(path: PathRow) -> ExitCode:
+    """The exit code of a command about that file alone."""
+    if path.action is not None:
+        return EXIT_BY_ACTION[path.action]
+    return ExitCode.OK if path.skipped else ExitCode(path.extras.get("exit_code") or ExitCode.UNDECIDED)
 
 
 def decisions_about(seen: Examination, under: Under) -> tuple[Any, ...]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +23,38 @@ from assay.worker import Failure, Worker, exit_code_of
 from media import AssayError, UsageError
 
 if TYPE_CHECKING:
+    from assay.batch.display import Display
+    from assay.batch.output import Sink
+    from assay.batch.plan import Plan
+    from assay.batch.run import AnyEngine, Batch
+    from assay.batch.store import Stored
     from assay.report.page import Report
     from assay.settings import Settings
 
-VIDEO_SUFFIXES = tuple(".mp4 .m4v .mov .webm .mkv .avi .gif .ts .mpg .mpeg .wmv .flv .3gp .ogv".split())  # noqa: SIM905
 SEVERITY = {"allow": 0, "review": 1, "failed": 2, "block": 3}
+RIDERS = ("provenance", "detect")
+MOST_WORKERS = 8  # by default: each holds its own copy of every model
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH ...")
+@click.argument("paths", nargs=-1, metavar="PATH ...")
+@click.option(
+    "--from", "wanted", metavar="LIST", help="A CSV, JSONL, Parquet or text list of files and URLs; - is stdin."
+)
 @policy_option
 @json_option
-@click.option("--out", "rows_path", type=click.Path(path_type=Path), metavar="results.jsonl", help="Write rows there.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Rows: .jsonl, .csv, .parquet, or a folder."
+)
+@click.option("--with", "riders", metavar="A,B", help="What rides along in each row: provenance, detect.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes; each loads the models once.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", default="auto", show_default=True, help="Of the Ray cluster, for --engine ray.")
+@click.option("--gpus", type=click.FloatRange(0, 8), default=0.0, help="Of each Ray actor; a fraction shares one.")
+@click.option("--resume", is_flag=True, help="Go on with the newest run that was asked the same.")
+@click.option("--shard", metavar="i/n", help="Only the i-th of n parts, by a hash of the name.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N files.")
+@click.option("--since", metavar="T", help="Files changed since then: 2026-11-22, 2026-11-22T20:00, 36h, 7d.")
 @click.option("--require-complete", is_flag=True, help="A category that nobody could evaluate asks for review.")
 @click.option(
     "--strip", type=click.Path(path_type=Path), metavar="strip.png", help="Draw the decision strip (one file)."
@@ -43,43 +67,153 @@ SEVERITY = {"allow": 0, "review": 1, "failed": 2, "block": 3}
 )
 @click.option("--quarantine", is_flag=True, help="Seal a copy of a file that holds the worst material.")
 @click.option("--fail-on", type=click.Choice(["block", "review", "failed"]), help="Exit code over many files.")
-def command(paths: tuple[Path, ...], policy: str | None, as_json: bool, **options: Any) -> int:
-    """Look at every frame of existing videos."""
+def command(paths: tuple[str, ...], policy: str | None, as_json: bool, **options: Any) -> int:
+    """Look at every frame of existing videos.
+
+    PATH is a file, a folder, a pattern, a URL (s3://, gs://, https://, ...), a list of these, or - for a list on stdin.
+    """
+    from assay.batch.run import opened
+
     chosen = settings(policy=policy)
-    files = list(_files(paths))
-    rows_path: Path | None = options["rows_path"]
-    if options["strip"] is not None and len(files) != 1:
-        raise UsageError(f"--strip draws one file; {len(files)} were given")
-    if rows_path is not None and rows_path.suffix != ".jsonl":
-        raise UsageError(f"--out {rows_path}: rows are written as JSON lines; write a name that ends in .jsonl")
+    plan = _plan(paths, options, chosen.home)
+    strip, out_path = options["strip"], options["out"]
+    if strip is not None and (number := _number(plan, 2)) != 1:
+        raise UsageError(f"--strip draws one file; {number} were given")
     sweep(chosen)
-    codes, outcomes = [], []
-    report = _report(options["report_path"], chosen, len(files))
-    rows_file = rows_path.open("w", encoding="utf-8") if rows_path else None
+    rows = _Rows(as_json, options["fail_on"], _report(options["report_path"], chosen, plan))
+    rows.sink = _sink(out_path, options["resume"])
+    whole = False
     try:
-        with Worker(chosen) as worker:
-            for path in files:
-                signed_copy = options["sign_passed"] and _copy_path(path, options["sign_passed"])
-                request = ScanRequest(path, options["require_complete"], signed_copy, options["quarantine"])
-                row, code, outcome = scan_one(worker, request, shown=not as_json)
-                codes.append((row["action"] or "failed", code))
-                outcomes.append(outcome)
-                _write(row, as_json, rows_file)
-                if report is not None:
-                    _report_file(report, row, outcome, worker)
+        with opened(chosen, _engine(chosen, options)) as batch, _display(plan, batch) as rows.display:
+            batch.scan(plan, options["resume"], rows.told, rows.tick)
+            whole = True
+            rows.finish(batch, options["report_path"], strip)
     finally:
-        if rows_file is not None:
-            rows_file.close()
-    if report is not None:
-        report.publish()
-        err.print(f"wrote {options['report_path']}", markup=False)
-    if options["strip"] is not None and outcomes[0] is not None:
-        _draw(files[0], outcomes[0], options["strip"], chosen)
-    return _exit_code(codes, options["fail_on"])
+        if rows.sink is not None:
+            rows.sink.close(whole)
+    return rows.exit_code()
+
+
+def _plan(paths: tuple[str, ...], options: dict[str, Any], home: Path) -> Plan:
+    from assay.batch.plan import Plan, moment, shard_of
+    from assay.batch.sources import Choice
+    from assay.batch.work import Wish
+
+    if not paths and options["wanted"] is None:
+        raise UsageError("name what to scan: files, folders, patterns, URLs, or --from LIST")
+    riders = tuple(word for word in (options["riders"] or "").split(",") if word)
+    if unknown := set(riders) - set(RIDERS):
+        raise UsageError(f"--with {','.join(sorted(unknown))}: what can ride along is {' and '.join(RIDERS)}")
+    since, folder = options["since"], options["sign_passed"]
+    choice = Choice(
+        shard_of(options["shard"]) if options["shard"] else (1, 1),
+        moment(since) if since else None,
+        options["limit"],
+        tuple(each for each in (folder, options["out"], home) if each is not None),
+    )
+    wish = Wish(options["require_complete"], options["quarantine"], riders)
+    return Plan(paths, options["wanted"], choice, since, wish, folder)
+
+
+def _engine(chosen: Settings, options: dict[str, Any]) -> Callable[[Path], AnyEngine]:
+    workers = options["workers"] or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    if options["engine"] == "local":
+        from assay.batch.run import local
+
+        return local(chosen, workers)
+    if options["sign_passed"] is not None or options["quarantine"]:
+        raise UsageError("--sign-passed and --quarantine write beside this machine's keys; use --engine local for them")
+    from assay.batch.ray_engine import RayEngine
+
+    return partial(RayEngine, chosen, options["address"], options["workers"], options["gpus"])
+
+
+def _sink(path: Path | None, resumed: bool) -> Sink | None:
+    if path is None:
+        return None
+    from assay.batch.output import sink
+
+    return sink(path, resumed)
+
+
+def _number(plan: Plan, most: int) -> int:
+    """How many files the plan names, counted up to `most` or a few more. A list on stdin can be read only once."""
+    if "-" in (*plan.names, plan.wanted):
+        return most
+    return sum(one.error is None for one in islice(plan.sources(), most))
+
+
+def _display(plan: Plan, batch: Batch) -> Display:
+    from assay.batch.display import Display
+
+    stdin = "-" in (*plan.names, plan.wanted)
+    return Display(err, None if stdin else lambda: sum(1 for _ in plan.sources()))
+
+
+@dataclass
+class _Rows:
+    """What becomes of the rows: told, written, drawn into the report, counted for the exit code."""
+
+    as_json: bool
+    fail_on: str | None
+    report: Report | None
+    sink: Sink | None = None
+    display: Display | None = None
+    number: int = 0
+    first: ExitCode = ExitCode.OK
+    gravest: ExitCode = ExitCode.OK
+    uris: list[str] = field(default_factory=list)  # of the report's pages, or of the one strip
+
+    def told(self, batch: Batch, one: Stored) -> None:
+        """The next row."""
+        row = one.row
+        self.number += 1
+        self.first = one.exit_code if self.number == 1 else self.first
+        word = row["action"] or ("skipped" if row["error"]["type"] == "Skipped" else "failed")
+        if self.fail_on is not None and (word == self.fail_on or SEVERITY.get(word, -1) >= SEVERITY[self.fail_on]):
+            self.gravest = max(self.gravest, one.exit_code)
+        if self.sink is not None:
+            self.sink.write(row)
+        if self.report is not None or self.number == 1:
+            self.uris.append(row["path"])
+        if self.as_json:
+            json_line(row)
+        elif self.display is not None:
+            with self.display.aside():
+                _tell(row)
+
+    def tick(self, batch: Batch) -> None:
+        """How the run stands."""
+        if self.display is not None and batch.counts is not None:
+            self.display.draw(batch.counts, sum(list(batch.engine.frames_under_way.values())))
+
+    def finish(self, batch: Batch, report_path: Path | None, strip: Path | None) -> None:
+        """What is drawn when every row is there, and how the run ended."""
+        if self.report is not None:
+            for uri in self.uris:
+                row = batch.store.rows(batch.id, [uri])[uri].row
+                _report_file(self.report, row, batch.store.outcome(batch.id, uri), batch)
+            self.report.publish()
+            err.print(f"wrote {report_path}", markup=False)
+        if strip is not None and self.uris:
+            outcome = batch.store.outcome(batch.id, self.uris[0])
+            if outcome is not None:
+                _draw(Path(self.uris[0]), outcome, strip, batch.settings)
+        if self.number != 1:
+            words = ", ".join(f"{count} {word}" for word, count in sorted(batch.store.count(batch.id).items()))
+            err.print(
+                f"run {batch.id}: {self.number} files" + (f": {words}" if words else ""), markup=False, soft_wrap=True
+            )
+
+    def exit_code(self) -> ExitCode:
+        """One file: by its action. Many: 0, since every file got its row, unless --fail-on asks otherwise."""
+        if self.fail_on is not None:
+            return self.gravest
+        return self.first if self.number == 1 else ExitCode.OK
 
 
 def scan_one(worker: Worker, request: ScanRequest, shown: bool) -> tuple[dict[str, Any], ExitCode, Outcome | None]:
-    """The row of one file, its exit code, and its outcome; None where no decision was reached."""
+    """The row of one file, its exit code, and its outcome; None where no decision was reached. For `assay sign`."""
     try:
         with progress(shown) as listener:
             outcome: Outcome = worker.call("scan", request, listener)
@@ -90,64 +224,36 @@ def scan_one(worker: Worker, request: ScanRequest, shown: bool) -> tuple[dict[st
     return row, EXIT_BY_ACTION[row["action"]], outcome
 
 
-def _write(row: dict[str, Any], as_json: bool, rows_file: Any) -> None:
-    import json
-
-    if rows_file is not None:
-        rows_file.write(json.dumps(row) + "\n")
-    if as_json:
-        json_line(row)
-    elif row["error"] is not None:
-        err.print(f"assay: {row['path']}: {row['error']['message']}", markup=False)
-    else:
-        tell(row["path"], row["action"], row["reasons"], row["policy"])
-        frames = row["frames"]
-        out.print("  frames: " + ", ".join(f"{count} {name}" for name, count in frames.items()), markup=False)
-        for sealed in row["quarantined"]:
-            out.print(f"  sealed in quarantine: {sealed}", markup=False)
-        if row["not_evaluated"]:
-            out.print("  not evaluated: " + ", ".join(row["not_evaluated"]), markup=False)
+def _tell(row: dict[str, Any]) -> None:
+    if row["error"] is not None:
+        word = "skipped" if row["error"]["type"] == "Skipped" else "assay:"
+        message = row["error"]["message"]
+        err.print(
+            f"{word} {message if message.startswith(row['path']) else row['path'] + ': ' + message}", markup=False
+        )
+        return
+    tell(row["path"], row["action"], row["reasons"], row["policy"])
+    frames = row["frames"]
+    out.print("  frames: " + ", ".join(f"{count} {name}" for name, count in frames.items()), markup=False)
+    for sealed in row["quarantined"]:
+        out.print(f"  sealed in quarantine: {sealed}", markup=False)
+    if row["not_evaluated"]:
+        out.print("  not evaluated: " + ", ".join(row["not_evaluated"]), markup=False)
 
 
-def _report(path: Path | None, chosen: Settings, files: int) -> Report | None:
+def _report(path: Path | None, chosen: Settings, plan: Plan) -> Report | None:
     """The page to fill; what is wrong with its name is said before anything is scanned."""
     if path is None:
         return None
     from assay.report.page import Report
 
-    return Report(path, banking.policy(chosen), files)
+    return Report(path, banking.policy(chosen), _number(plan, 1000))
 
 
-def _report_file(report: Report, row: dict[str, Any], outcome: Outcome | None, worker: Worker) -> None:
+def _report_file(report: Report, row: dict[str, Any], outcome: Outcome | None, batch: Batch) -> None:
     from assay.report.reporting import report_file
 
-    report_file(report, row, outcome, worker.settings, lambda wanted: worker.call("thumbnails", wanted))
-
-
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
-    """The files that were named, and the videos in the folders that were named."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        inside = sorted(file for file in path.rglob("*") if file.is_file())
-        videos = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
-        for other in sorted(set(inside) - set(videos)):
-            err.print(f"skipped {other}: its name does not end as a video's does; name it to scan it all the same")
-        yield from videos
-
-
-def _copy_path(path: Path, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder.absolute() / path.name
-
-
-def _exit_code(codes: list[tuple[str, ExitCode]], fail_on: str | None) -> ExitCode:
-    """One file: by its action. Many: 0, since every file got its row, unless --fail-on asks otherwise."""
-    if fail_on is not None:
-        grave = [code for action, code in codes if SEVERITY[action] >= SEVERITY[fail_on] or action == fail_on]
-        return max(grave, default=ExitCode.OK)
-    return codes[0][1] if len(codes) == 1 else ExitCode.OK
+    report_file(report, row, outcome, batch.settings, lambda wanted: batch.engine.call("thumbnails", wanted))
 
 
 def _draw(path: Path, outcome: Outcome, strip: Path, chosen: Any) -> None:

@@ -80,7 +80,7 @@ def test_help_is_quick_and_imports_no_torch() -> None:
         ("prompt", "--from", "none.jsonl"),
         ("scan",),
         ("scan", "a.mp4", "b.mp4", "--strip", "s.png"),
-        ("scan", "a.mp4", "--out", "rows.csv"),
+        ("scan", "a.mp4", "--out", "rows.txt"),
         ("review", "show", "rev_none"),
     ],
 )
