@@ -53,20 +53,21 @@ def command(folder: Path, fpr: float, detector: str, as_json: bool) -> int:
 
 def footage(folder: Path) -> tuple[dict[str, list[Video]], list[str]]:
     """The videos by source, and the files that are none."""
-    from assay.cli.scan import VIDEO_SUFFIXES
     from media import probe
 
     clips: dict[str, list[Video]] = {}
     unread = []
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
         inside = path.relative_to(folder)
-        if path.suffix.lower() not in VIDEO_SUFFIXES:
-            unread.append(str(inside))
-            continue
         try:
-            clips.setdefault(inside.parts[0] if len(inside.parts) > 1 else ".", []).append(probe(path))
+            video = probe(path)
         except MediaError:
             unread.append(str(inside))
+            continue
+        if video.rate is None:  # a picture
+            unread.append(str(inside))
+            continue
+        clips.setdefault(inside.parts[0] if len(inside.parts) > 1 else ".", []).append(video)
     return clips, unread
 
 
