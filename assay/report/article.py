@@ -6,17 +6,16 @@ Every name, text and message in it was chosen by somebody else: all of it passes
 from __future__ import annotations
 
 import base64
-import html
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from assay.outcome import Outcome
-from assay.report.lanes import Lane, axis, clock, duration, found_segments, lane_svg, lanes
+from assay.report.lanes import Lane, axis, duration, found_segments, lane_svg, lanes
+from assay.report.origin import detector_section, provenance_section
+from assay.report.words import clock, text
 from safety import Action, Policy, Segment
 
-_LONGEST = 400  # characters of any one string
 _REASONS, _SEGMENTS = 40, 200  # told of one file; the JSON row has them all
 _KINDS = ("scored", "covered", "sampled", "failed", "undecodable")
 _SHADES = {"scored": "c1", "covered": "c2", "sampled": "c3", "failed": "c4", "undecodable": "c5"}
@@ -43,13 +42,6 @@ class Reported:
         return str(self.row["action"] or "failed")
 
 
-def text(given: object, longest: int = _LONGEST) -> str:
-    """Text for the page: no markup, no control or direction characters, bounded."""
-    words = str(given)
-    shown = "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") else c for c in words[:longest])
-    return html.escape(shown + ("…" if len(words) > longest else ""))
-
-
 def article(one: Reported, number: int, policy: Policy) -> str:
     """The file's card."""
     parts = [_head(one)]
@@ -62,7 +54,7 @@ def article(one: Reported, number: int, policy: Policy) -> str:
         )
     if one.outcome is not None:
         parts += [_reasons(one), _timeline(one.outcome, policy), _moments(one), _looked(one)]
-    parts.append(_provenance(one.row.get("provenance")))
+    parts += [provenance_section(one.row.get("provenance")), detector_section(one.row.get("detect"))]
     word = one.word
     return (
         f'<article class="card file is-{word}" id="f{number}" data-a="{word}" aria-labelledby="t{number}">'
@@ -281,10 +273,3 @@ def _examiner(entry: Mapping[str, Any]) -> str:
         f"<td>{text(entry.get('runtime') or '')}</td><td class=num>{int(entry['items'])}</td>"
         f"<td class=num>{int(entry['failed'])}</td></tr>"
     )
-
-
-def _provenance(found: Any) -> str:
-    if not isinstance(found, Mapping):
-        return ""
-    rows = "".join(f"<tr><td>{text(key)}</td><td>{text(value)}</td></tr>" for key, value in found.items() if value)
-    return f"<h3>Content Credentials</h3><div class='scroll'><table>{rows}</table></div>"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.outcome import Outcome
+from assay.report.words import clock
 from safety import Action, Decision, Policy, Segment, Stage, Track
 
 BINS = 240  # columns of a lane, whatever the length of the file
@@ -118,15 +119,6 @@ def axis(end_s: float) -> list[tuple[float, str]]:
     steps = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
     step = next((step for step in steps if end_s / step <= 8), end_s / 8)
     return [(at * step / end_s, clock(at * step)) for at in range(int(end_s / step * 0.97) + 1)]
-
-
-def clock(seconds: float) -> str:
-    """1:02:03, 2:03 or 3.5 s."""
-    if seconds < 60:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    hours, rest = divmod(int(seconds), 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
 def _lane(name: str, tracks: Sequence[Track], end_s: float, outcome: Outcome, policy: Policy) -> Lane:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from assay.report.article import Reported, article, found_segments_of, headline, text
+from assay.report.article import Reported, article, found_segments_of, headline
 from assay.report.lanes import duration, strip_svg
+from assay.report.words import text
 from media import UsageError
 from safety import Policy
 

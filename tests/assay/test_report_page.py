@@ -14,11 +14,12 @@ from hypothesis import given, settings as hypothesis_settings, strategies as st
 
 from assay.cli.main import run
 from assay.outcome import Outcome
-from assay.report.article import Reported, text
-from assay.report.lanes import BINS, axis, clock, lanes
+from assay.report.article import Reported
+from assay.report.lanes import BINS, axis, lanes
 from assay.report.page import Report
 from assay.report.reporting import report_file
 from assay.report.thumbs import Thumbs, thumbnails
+from assay.report.words import clock, text
 from assay.rows import failed_scan_row, scan_row
 from assay.settings import Settings
 from media import MediaError, UsageError, encode
