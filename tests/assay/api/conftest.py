@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from toy_server import Served, served
 
 from assay.api.app import create_app
 from assay.ledger import Ledger
@@ -43,3 +44,10 @@ def api_client(api_settings: Settings) -> Iterator[TestClient]:
     """The application without a socket; exceptions become answers, as they do in a server."""
     with TestClient(create_app(api_settings), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One running server with toy stages for every test that speaks to a socket; tenants `one` and `two`."""
+    with served(tmp_path_factory.mktemp("server"), "one", "two") as running:
+        yield running
