@@ -73,7 +73,7 @@ def appeals(ledger: Ledger, state: str | None = "open", tenant: str | None = Non
 
 
 def decide_appeal(ledger: Ledger, id: str, order: Order, *, overturn: bool) -> AppealRow:
-    """A person upholds or overturns; that stands beside the policy's decision. ReviewClosed where it was done before."""
+    """A person upholds or overturns; that stands beside the policy's decision. ReviewClosed where one did before."""
     state = "overturned" if overturn else "upheld"
     with ledger.write() as session:
         row = session.get(AppealRow, id)

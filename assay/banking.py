@@ -39,8 +39,16 @@ def stores(settings: Settings) -> list[BankStore]:
 
 
 def policy(settings: Settings) -> Policy:
-    """The policy of the settings, with a rule for each bank that it does not speak of: no match is without effect."""
-    return with_bank_rules(Policy.load(settings.policy), [store.card for store in stores(settings)])
+    """The policy of the settings, with a rule for each bank that it does not speak of: no match is without effect.
+
+    And with every emergency rule that is in force.
+    """
+    made = with_bank_rules(Policy.load(settings.policy), [store.card for store in stores(settings)])
+    if not _emergency(settings):
+        return made
+    from assay import emergency  # it needs the ledger, for which most commands should not wait
+
+    return emergency.of(settings.ledger, made)
 
 
 def with_bank_rules(policy: Policy, cards: Sequence[Card]) -> Policy:
@@ -68,8 +76,20 @@ def _rule(card: Card, stage: Stage) -> dict[str, Any]:
 
 
 def state(settings: Settings) -> tuple[object, ...]:
-    """What the banks are now; where it has changed, loaded ones are stale."""
-    return tuple(store.state for store in stores(settings))
+    """What banks and emergency rules are now; where it has changed, loaded ones are stale."""
+    return (*(store.state for store in stores(settings)), _emergency(settings))
+
+
+def _emergency(settings: Settings) -> str:
+    """Changes with every emergency rule that is declared or lifted; empty where there never was one."""
+    if settings.ledger_url is not None:
+        from assay import emergency
+
+        return emergency.state(settings.ledger)
+    try:
+        return settings.emergency_mark.read_text("ascii")  # beside the SQLite file: cheaper than opening it
+    except FileNotFoundError:
+        return ""
 
 
 def worst_categories(settings: Settings) -> frozenset[str]:

@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from assay import emergency
 from assay.banking import found_worst
 from assay.evidence import evidence_of
 from assay.ledger import Brought, HeldRow, State, new_id, now
@@ -92,9 +93,10 @@ class Case:
         """Decides about what a stage saw, one decision a stage, and keeps both; the gravest action of this call."""
         if isinstance(seen, Looked):
             self.looked, seen = seen, seen.examination
+        policy = emergency.in_force(self.stages.ledger, self.stages.policy)  # one may have come since it was assembled
         by_stage = groupby(sorted(seen.items, key=lambda item: item.stage), key=lambda item: item.stage)
-        made = [decide(self.stages.policy, list(items), seen.scores, self.circumstances) for _, items in by_stage]
-        self.stages.ledger.record(self.job, seen, made, self.stages.policy, self.stages.scoring_digest)
+        made = [decide(policy, list(items), seen.scores, self.circumstances) for _, items in by_stage]
+        self.stages.ledger.record(self.job, seen, made, policy, self.stages.scoring_digest)
         self.decisions += tuple(made)
         self.examination += seen
         return max((decision.action for decision in made), default=Action.ALLOW)

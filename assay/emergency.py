@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from assay.auditing.noting import note
 from assay.errors import JobNotFound
 from assay.ledger import JobRow, Ledger, State, new_id, now
+from assay.metrics import write_textfile
 from assay.schema import Table
 from assay.withdrawal import Order, erase_files, withdraw_in
 from media import AssayError, UsageError
@@ -92,17 +94,49 @@ def declare(ledger: Ledger, policy: Policy, rule: EmergencyRule, order: Order) -
     with ledger.write() as session:
         session.add(EmergencyRow(id=id, body=asdict(rule), reason=order.reason, by=order.by, made=now()))
         note(session, "emergency", id, {**asdict(rule), "reason": order.reason, "by": order.by})
+    mark(ledger)
     return id
 
 
 def lift(ledger: Ledger, id: str, order: Order) -> None:
-    """Ends a rule. What it took down stays down."""
+    """Ends a rule: with the next decision it counts no more. What it took down stays down."""
     with ledger.write() as session:
         row = session.get(EmergencyRow, id)
         if row is None or row.lifted is not None:
             raise JobNotFound(f"{id[:80]!r}: no such emergency rule, or it was lifted already")
         row.lifted = now()
         note(session, "emergency-lifted", id, {"reason": order.reason, "by": order.by})
+    mark(ledger)
+
+
+def mark(ledger: Ledger) -> None:
+    """Brings the file beside an SQLite ledger up to date; the housekeeper calls it again."""
+    if ledger.engine.dialect.name == "sqlite" and ledger.engine.url.database:
+        path = Path(f"{ledger.engine.url.database}.emergency")
+        words = _state(ledger)
+        if words if not path.exists() else path.read_text("ascii") != words:
+            write_textfile(path, words)
+
+
+def state(url: str) -> str:
+    """Which rules are in force, in a word; empty where there are none."""
+    return _state(_opened(url))
+
+
+def of(url: str, policy: Policy) -> Policy:
+    """`in_force`, by the ledger's URL."""
+    return in_force(_opened(url), policy)
+
+
+@lru_cache(maxsize=4)
+def _opened(url: str) -> Ledger:
+    """One connection pool a process and ledger: this is asked with every request."""
+    return Ledger(url)
+
+
+def _state(ledger: Ledger) -> str:
+    ids = [row.id for row in rules(ledger)]
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16] if ids else ""
 
 
 def rules(ledger: Ledger, *, lifted: bool = False) -> list[EmergencyRow]:

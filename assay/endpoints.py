@@ -77,7 +77,7 @@ class Endpoints:
             session.delete(row)
 
     def secrets(self, row: EndpointRow) -> tuple[str, ...]:
-        """The secrets that sign for an endpoint now, newest first. SealBroken or SealKeyUnusable where they are shut."""
+        """The secrets that sign for an endpoint, newest first; SealBroken or SealKeyUnusable where they are shut."""
         key = sealed.load_key(self.key_path, create=False)
         both = [row.secret]
         if row.retired is not None and row.retired_until is not None and now() < row.retired_until:

@@ -119,7 +119,7 @@ def load(ledger: Ledger, folder: Path, digest: str) -> Policy:
 
 
 def policy_name(ledger: Ledger, folder: Path, request_id: str, tenant: str | None = None) -> str | None:
-    """What a job is accepted with (`JobRow.policy`): the file of the policy that acts, or None: that of the settings."""
+    """What a job is accepted with (`JobRow.policy`): the file of the policy that acts; None: that of the settings."""
     digest = current(ledger, tenant).acts_for(request_id)
     if digest is None:
         return None

@@ -265,6 +265,16 @@ class Settings(BaseSettings):
         return self.home / "videos"
 
     @property
+    def emergency_mark(self) -> Path:
+        """A file that says which emergency rules are in force, for whoever has not opened the SQLite ledger."""
+        return self.home / "ledger.sqlite.emergency"
+
+    @property
+    def policies(self) -> Path:
+        """Folder of the policies that were rolled out, each under its digest (0700)."""
+        return self.home / "policies"
+
+    @property
     def audit(self) -> Path:
         """Folder of the key that signs checkpoints, of its public half, and of the last checkpoints (0700)."""
         return self.home / "audit"

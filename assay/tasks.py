@@ -15,7 +15,7 @@ from assay.prompting import PromptStage
 from assay.rows import prompt_row
 from assay.settings import Settings
 from assay.watch import Watch, stage
-from safety import Circumstances, Examination, Item, Stage, decide, examine_text
+from safety import Circumstances, Examination, Item, Policy, Stage, decide, examine_text
 
 if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompts must not wait for the rest
     from pathlib import Path
@@ -39,6 +39,8 @@ class Bench:
         self.settings, self.owner = settings, owner
         self._stages: dict[bool, Stages] = {}
         self._others: dict[str, Bench] = {}
+        self._prompt: PromptStage | None = None
+        self._base: Bench | None = None  # whose models are used, where the policy asks for the same
         self._state: tuple[object, ...] = ()
 
     @cached_property
@@ -54,14 +56,26 @@ class Bench:
         if policy is None or policy == self.settings.policy:
             return self
         if policy not in self._others:
-            self._others.clear()  # each holds its models: one other at a time
-            self._others[policy] = Bench(self.settings.model_copy(update={"policy": policy}), self.owner)
+            if len(self._others) >= _OTHERS:
+                self._others.clear()
+            made = Bench(self.settings.model_copy(update={"policy": policy}), self.owner)
+            if _same_questions(self.settings, self.prompt.policy, banking.policy(made.settings)):
+                made._base = self
+            else:
+                self._others.clear()  # it holds models of its own: one such at a time
+            self._others[policy] = made
         return self._others[policy]
 
-    @cached_property
+    @property
     def prompt(self) -> PromptStage:
         """For texts alone."""
-        return prompt_stage(self.settings)
+        self._refresh()
+        if self._prompt is None:
+            if self._base is not None:
+                self._prompt = replace(self._base.prompt, policy=banking.policy(self.settings))
+            else:
+                self._prompt = prompt_stage(self.settings)
+        return self._prompt
 
     @cached_property
     def trust(self) -> Trust:
@@ -79,15 +93,33 @@ class Bench:
         return self._assembled(generator=False)
 
     def _assembled(self, *, generator: bool) -> Stages:
-        """Assembled once, and again where somebody has changed a bank: a new entry counts from the next file on."""
+        self._refresh()
+        if generator not in self._stages:
+            if self._base is not None:
+                self._stages[generator] = replace(self._base._assembled(generator=generator), prompt=self.prompt)
+            else:
+                self._stages[generator] = assemble(self.settings, self.owner, generator=generator)
+        return self._stages[generator]
+
+    def _refresh(self) -> None:
+        """Lets go of what was assembled where somebody has changed a bank or declared an emergency rule since."""
         state = banking.state(self.settings)
         if state != self._state:
             self._stages.clear()
-            self.__dict__.pop("prompt", None)  # the policy has a rule for each bank
+            self._others.clear()
+            self._prompt = None  # the policy has a rule for each bank
             self._state = state
-        if generator not in self._stages:
-            self._stages[generator] = assemble(self.settings, self.owner, generator=generator)
-        return self._stages[generator]
+
+
+_OTHERS = 4  # benches under other policies that share our models
+
+
+def _same_questions(settings: Settings, ours: Policy, theirs: Policy) -> bool:
+    """True where two policies ask the same models the same, and so differ only in what they make of the answers."""
+    if settings.scan.epsilon or ours.zero_shot_digest != theirs.zero_shot_digest:
+        return False  # which frames are covered depends on thresholds
+    words = [{name: text.definition for name, text in one.categories.items()} for one in (ours, theirs)]
+    return words[0] == words[1] and all(ours.categories_for(at) == theirs.categories_for(at) for at in Stage)
 
 
 def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: Watch) -> list[dict[str, Any]]:
@@ -134,6 +166,18 @@ def origins(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
 
     with stage(watch, "provenance"):
         return detect(path, bench.trust)
+
+
+def readiness(bench: Bench, argument: None, watch: Watch) -> dict[str, Any]:
+    """The models of this process, loaded, and what the policy asks for that none of them evaluates."""
+    from assay.readiness import gaps, models
+
+    stages = bench.scanning
+    texts, pictures = stages.prompt.classifiers, stages.frame
+    return {
+        "models": models([*texts, *pictures]),
+        "gaps": gaps(stages.policy, texts, pictures, bench.settings.backend),
+    }
 
 
 def generate(bench: Bench, argument: tuple[Request, Approval | None], watch: Watch) -> Outcome:
@@ -206,6 +250,7 @@ TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "texts": texts,
     "picture": picture,
     "origins": origins,
+    "readiness": readiness,
     "generate": generate,
     "scan": scan,
     "thumbnails": thumbnails,
