@@ -204,9 +204,14 @@ class _Look:
 
 
 def moderate(
-    entry: Entry, policy: Policy, seen: Examination, *, require_complete: bool, note: Callable[..., None] | None = None
+    entry: Entry,
+    policy: Policy,
+    seen: Examination,
+    *,
+    require_complete: bool,
+    note: Callable[[Sequence[Decision]], None] | None = None,
 ) -> dict[str, Any]:
-    """The answer about one entry. `note(seen, decisions)` hears both, for meters and records.
+    """The answer about one entry. `note` hears what was decided, for meters and records.
 
     Where the policy answers what nobody evaluated (`require_complete`), that flags, too: silence is never a pass.
     """
@@ -215,5 +220,5 @@ def moderate(
         raise ValueError(f"{len(seen.items)} items were examined, {expected} were asked about")
     decisions = judged(policy, seen, Circumstances(require_complete=require_complete))
     if note is not None:
-        note(seen, decisions)
+        note(decisions)
     return answer(policy, seen, decisions)

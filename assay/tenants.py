@@ -22,7 +22,7 @@ from assay.ledger import Ledger, now
 from assay.schema import Table
 from media import UsageError
 
-SCOPES = ("videos:read", "videos:write", "moderations", "checks", "scans", "reviews", "admin")
+SCOPES = ("videos:read", "videos:write", "moderations", "checks", "scans", "metrics", "reviews", "admin")
 CLIENT_SCOPES = ("videos:read", "videos:write", "moderations", "checks", "scans")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _KEY = re.compile(r"ak_([0-9a-f]{16})_([0-9a-f]{64})\Z")

@@ -35,6 +35,7 @@ class Failure:
     message: str
     stage: str | None
     exit_code: ExitCode
+    cause: str | None = None  # the type of what it came from, where a stage failed
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -42,7 +43,8 @@ class Failure:
         if isinstance(error, TaskFailed):
             return error.failure
         message = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
-        return cls(type(error).__name__, message, getattr(error, "stage", None), exit_code_of(error))
+        cause = None if error.__cause__ is None else type(error.__cause__).__name__
+        return cls(type(error).__name__, message, getattr(error, "stage", None), exit_code_of(error), cause)
 
     def to_json(self) -> dict[str, Any]:
         """The `error` object of every JSON line."""

@@ -5,7 +5,6 @@ Plain ASGI, since a layer that buffers would hold whole videos in memory.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
@@ -15,7 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.api.errors import ApiError
+from assay.api.meters import answered
 from assay.serving import Serving
+from assay.telemetry import REQUEST
 
 log = logging.getLogger("assay.api")
 
@@ -42,6 +43,7 @@ class Outermost:
             await self.app(scope, receive, send)
             return
         call = _Call(scope, self._serving)
+        REQUEST.set(call.id)  # every request is answered in a task, and so in a context, of its own
         try:
             refusal = call.refusal()
             if refusal is not None:
@@ -52,7 +54,7 @@ class Outermost:
             if call.status is None:
                 await call.too_large().response()(scope, receive, call.sending(send))
         except Exception as error:
-            log.exception("request %s failed: %s", call.id, type(error).__name__)
+            log.exception("failed: %s", type(error).__name__)
             if call.status is None:
                 fault = ApiError(500, "internal_error", "the server failed; nothing was released")
                 await fault.response()(scope, receive, call.sending(send))
@@ -76,6 +78,8 @@ class _Call:
         self._scope, self._began, self._read = scope, time.perf_counter(), 0
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._limit = serving.max_upload_bytes if kind == "multipart/form-data" else serving.max_json_bytes
+        if scope["path"] == "/v1/moderations" and self._limit == serving.max_json_bytes:
+            self._limit = serving.max_moderation_bytes  # pictures come inside its JSON
         self._declared = headers.get("content-length", "")
 
     def refusal(self) -> ApiError | None:
@@ -115,8 +119,9 @@ class _Call:
         return with_headers
 
     def log(self) -> None:
-        """One line of JSON: no query, no body, no key."""
+        """One line of facts and one count: no query, no body, no key."""
         took_ms = round((time.perf_counter() - self._began) * 1000, 1)
         route = getattr(self._scope.get("route"), "path", None)
         facts = {"request": self.id, "method": self._scope["method"], "route": route, "status": self.status}
-        log.info("%s", json.dumps({**facts, "ms": took_ms}))
+        log.info("answered", extra={"facts": {**facts, "ms": took_ms}})
+        answered(self._scope["method"], route, self.status, took_ms / 1000)

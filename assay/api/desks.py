@@ -1,0 +1,190 @@
+"""The worker processes that answer short questions while a client waits: texts in batches, pictures, files.
+
+Each desk has a bounded queue, and beyond it clients hear 429. Its processes start with the first question (or when
+readiness is first asked for), keep their models, and are replaced where one dies or hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from assay import banking, rollout
+from assay.api import meters
+from assay.api.context import Context
+from assay.api.errors import ApiError
+from assay.batching import Batcher, Busy, Closing, Limits
+from assay.errors import ExitCode
+from assay.leftovers import OwnerLock, new_owner
+from assay.moderating import PictureAsk, TextAsk
+from assay.sealed import load_key
+from assay.settings import Settings
+from assay.tenants import Caller
+from assay.worker import TaskFailed, Worker
+from safety import Examination, Policy
+
+_PICTURES = 16  # that may wait; each is looked at for a second or so, and is held in memory meanwhile
+_FILES = 4  # that may wait; each is on the disk
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class FileAsk:
+    """A task of `assay.tasks` about a file, by the task's name."""
+
+    task: str
+    argument: object
+
+
+@dataclass(frozen=True)
+class Desks:
+    """The desks of a server, and a private folder (0700) for what is uploaded to them."""
+
+    texts: Batcher[TextAsk, Examination]
+    pictures: Batcher[PictureAsk, Examination]
+    files: Batcher[FileAsk, Any]
+    folder: Path
+    check_key: bytes  # ids of answers of the public detector are proved by it
+    policies: Callable[[str | None], Policy]
+
+    @property
+    def by_name(self) -> Mapping[str, Batcher[Any, Any]]:
+        """For meters."""
+        return {"texts": self.texts, "pictures": self.pictures, "files": self.files}
+
+    @contextmanager
+    def upload(self) -> Iterator[Path]:
+        """A folder for one upload; it and all in it is gone afterwards, whatever happens."""
+        made = Path(tempfile.mkdtemp(dir=self.folder))
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def open_desks(here: Context) -> Iterator[Desks]:
+    """The desks of a server while it runs; kept in its context as the part `desks`."""
+    settings, owner = here.settings, new_owner()
+    serving = settings.serve
+    with ExitStack() as stack:
+        stack.enter_context(OwnerLock(settings, owner))  # a server that is killed: the next start clears its folder
+        folder = settings.private / owner
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        limits = Limits(serving.moderation_batch, serving.moderation_waiting)
+        texts = Batcher(_texts(settings), limits, hands=serving.moderation_hands)
+        pictures = Batcher(_one_by_one(settings, "picture"), Limits(1, _PICTURES))
+        files = Batcher(_files(settings), Limits(1, _FILES))
+        for desk in (texts, pictures, files):
+            stack.callback(desk.close)
+        key = load_key(settings.home / "checks.key", create=True)
+        desks = Desks(texts, pictures, files, folder, key, _policies(settings))
+        here.parts["desks"] = desks
+        yield desks
+
+
+def desks_of(here: Context) -> Desks:
+    """The desks of a running server."""
+    desks: Desks = here.parts["desks"]
+    return desks
+
+
+def policy_for(here: Context, caller: Caller, id: str) -> Policy:
+    """The policy that judges this request: what is rolled out for the tenant, else the tenant's, else the server's."""
+    rolled = rollout.policy_name(here.ledger, here.settings.home / "policies", id, caller.tenant)
+    return desks_of(here).policies(rolled or caller.policy)
+
+
+def ask(desk: Batcher[Asked, Answer], name: str, *asked: Asked, weight: int = 1) -> list[Future[Answer]]:
+    """Puts questions to a desk; ApiError 429 with a time to come back where too many wait, 503 at the end."""
+    try:
+        return desk.submit(*asked, weight=weight)
+    except Busy as error:
+        meters.BUSY.labels(name).inc()
+        raise ApiError(429, "overloaded", str(error), retry_after_s=error.retry_after_s) from error
+    except Closing as error:
+        raise ApiError(503, "closing", str(error), retry_after_s=1) from error
+
+
+async def all_of(futures: Sequence[Future[Answer]]) -> list[Answer]:
+    """Every answer, in order; whatever one of them raised, as an ApiError where a client can do something about it.
+
+    Where the client goes away, or one fails, what was not begun of the others is not begun.
+    """
+    try:
+        return [await asyncio.wrap_future(future) for future in futures]
+    except TaskFailed as error:
+        raise _told(error) from error
+    except Closing as error:
+        raise ApiError(503, "closing", str(error), retry_after_s=1) from error
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _told(error: TaskFailed) -> Exception:
+    """A task's failure as the client may know it; anything else is ours, and stays as it is."""
+    if error.failure.exit_code is ExitCode.USAGE:
+        return ApiError(400, "invalid_file", str(error))
+    if error.failure.cause == "MediaError":
+        return ApiError(400, "invalid_file", "the file cannot be read; export it again", "file")
+    if "ModelUnavailable" in (error.failure.type, error.failure.cause):
+        return ApiError(503, "model_unavailable", "a model of this server cannot be loaded; nothing was looked at")
+    return error
+
+
+def _texts(settings: Settings) -> Any:
+    @contextmanager
+    def opening() -> Iterator[Callable[[Sequence[TextAsk]], Sequence[Examination]]]:
+        with Worker(settings) as worker:
+
+            def answer(asked: Sequence[TextAsk]) -> Sequence[Examination]:
+                meters.BATCHES.labels("texts").observe(len(asked))
+                said: Sequence[Examination] = worker.call("texts", list(asked))
+                return said
+
+            yield answer
+
+    return opening
+
+
+def _one_by_one(settings: Settings, task: str) -> Any:
+    @contextmanager
+    def opening() -> Iterator[Callable[[Sequence[Any]], Sequence[Any]]]:
+        with Worker(settings) as worker:
+            yield lambda asked: [worker.call(task, one) for one in asked]
+
+    return opening
+
+
+def _files(settings: Settings) -> Any:
+    @contextmanager
+    def opening() -> Iterator[Callable[[Sequence[FileAsk]], Sequence[Any]]]:
+        with Worker(settings) as worker:
+            yield lambda asked: [worker.call(one.task, one.argument) for one in asked]
+
+    return opening
+
+
+def _policies(settings: Settings) -> Callable[[str | None], Policy]:
+    """Policies by name, loaded once, and anew where somebody has changed a bank: each bank has its rule."""
+    kept: dict[str, tuple[object, Policy]] = {}
+
+    def policy(name: str | None) -> Policy:
+        wanted = settings if name is None else settings.model_copy(update={"policy": name})
+        state = banking.state(wanted)
+        known = kept.get(wanted.policy)
+        if known is None or known[0] != state:
+            known = kept[wanted.policy] = (state, banking.policy(wanted))
+        return known[1]
+
+    return policy

@@ -1,0 +1,44 @@
+"""`/metrics`, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from assay.api.auth import require
+from assay.api.context import Context, Here, context
+from assay.api.desks import desks_of
+from assay.api.errors import documented
+from assay.api.looking import looker_of
+from assay.api.meters import ServerState
+
+router = APIRouter(tags=["operations"])
+
+
+@contextmanager
+def counted(here: Context) -> Iterator[ServerState]:
+    """What is counted while the server runs; kept in its context as the part `state`."""
+    state = ServerState(here.settings, here.ledger, desks_of(here).by_name)
+    state.ready = lambda: looker_of(here).last.ready
+    here.parts["state"] = state
+    yield state
+
+
+def scraper(request: Request, here: Annotated[Context, Depends(context)]) -> None:
+    """A key with the scope `metrics`, unless the settings open the metrics to all."""
+    if not here.settings.serve.open_metrics:
+        require("metrics")(request, here, None)
+
+
+@router.get(
+    "/metrics", dependencies=[Depends(scraper)], response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(401, 403, 429, 500)},
+)  # fmt: skip
+def metrics(here: Here) -> Response:
+    """Counts, times and gauges in the text format of Prometheus."""
+    state: ServerState = here.parts["state"]
+    return Response(state.exposition(), media_type=CONTENT_TYPE_LATEST)
