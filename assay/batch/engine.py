@@ -214,7 +214,7 @@ class Engine:
                 intake.expect(one.uri for one in portion)
                 errands = [Errand(one, one.path, signed_copy=names.of(one)) for one in portion]
                 fresh = [one for one in errands if one.source.uri not in had]
-                self._settle_known(run, fresh)
+                settle_known(run, fresh)
                 fed += len(fresh)
                 for errand in fresh:
                     while not self._ahead.acquire(timeout=0.5):
@@ -224,18 +224,6 @@ class Engine:
             self._fed = fed
         except BaseException as error:  # noqa: BLE001 (it is raised where the rows are taken in)
             self._finished.put(error)
-
-    def _settle_known(self, run: Run, errands: Sequence[Errand]) -> None:
-        """Which of these are known, without reading any: they have not changed since they were read."""
-        seen = run.store.fingerprints([one.source.uri for one in errands])
-        for one in errands:
-            one.fingerprint = _fingerprint(one.source)
-            if one.fingerprint is not None and seen.get(one.source.uri, ("", ""))[0] == one.fingerprint:
-                one.sha256 = seen[one.source.uri][1]
-        hashes = {one.sha256 for one in errands if one.sha256 is not None}
-        known = run.store.known(hashes, run.scoring_digest, run.under)
-        for one in errands:
-            one.known = known.get(one.sha256 or "")
 
     def _start(self, run: Run, errand: Errand) -> None:
         source = errand.source
@@ -359,10 +347,26 @@ def filed(one: Filed, looked: Looked) -> Filed:
     return replace(one, sha256=recorded.sha256, fingerprint=kept, recorded=recorded, extras=looked.extras)
 
 
-def _fingerprint(source: Source) -> str | None:
-    if source.path is None:
-        return source.fingerprint
+def settle_known(run: Run, errands: Sequence[Errand]) -> None:
+    """Which of these are known, without reading any: they have not changed since they were read."""
+    seen = run.store.fingerprints([one.source.uri for one in errands])
+    for one in errands:
+        one.fingerprint = _fingerprint(one.source)
+        if one.fingerprint is not None and seen.get(one.source.uri, ("", ""))[0] == one.fingerprint:
+            one.sha256 = seen[one.source.uri][1]
+    hashes = {one.sha256 for one in errands if one.sha256 is not None}
+    known = run.store.known(hashes, run.scoring_digest, run.under)
+    for one in errands:
+        one.known = known.get(one.sha256 or "")
+
+
+def fingerprint_of(path: Path) -> str | None:
+    """The fingerprint of a file that is there; None of one that is not."""
     try:
-        return fingerprint(source.path)
+        return fingerprint(path)
     except OSError:
         return None
+
+
+def _fingerprint(source: Source) -> str | None:
+    return source.fingerprint if source.path is None else fingerprint_of(source.path)

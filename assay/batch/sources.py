@@ -121,6 +121,9 @@ def _of(name: str, choice: Choice) -> Iterator[Source]:
             raise UsageError(f"{name}: no file matches this pattern")
         for each in matches:
             yield from _entry(Path(each), Path(each).name) if not Path(each).is_dir() else ()
+    elif path.exists() and not path.is_file():
+        uri = printable(path)
+        yield Source(uri, path.name, path, _refusal(f"{uri}: is no regular file"))  # reading it might wait for ever
     else:
         yield Source(printable(path), path.name, path, modified_s=_modified_s(path))
 

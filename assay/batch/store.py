@@ -161,9 +161,7 @@ class Store:
         with self._reading() as session:
             for some in _portions(uris):
                 kept = session.execute(wanted.where(PathRow.run == run, PathRow.uri.in_(some)))
-                found |= {
-                    path.uri: Stored(row_of(path, decided, ref), exit_code_of(path)) for path, decided in kept.tuples()
-                }
+                found |= {path.uri: Stored(row_of(path, decided, ref), exit_code_of(path)) for path, decided in kept}
         return found
 
     def words(self, run: str, uris: Sequence[str]) -> dict[str, str]:
@@ -171,9 +169,7 @@ class Store:
         found: dict[str, str] = {}
         with self._reading() as session:
             for some in _portions(uris):
-                kept = session.execute(
-                    select(PathRow.uri, _WORD).where(PathRow.run == run, PathRow.uri.in_(some))
-                ).tuples()
+                kept = session.execute(select(PathRow.uri, _WORD).where(PathRow.run == run, PathRow.uri.in_(some)))
                 found |= dict(kept.all())
         return found
 
@@ -188,7 +184,7 @@ class Store:
         while True:
             with self._reading() as session:
                 page = wanted.where(PathRow.run == run, PathRow.uri > last).order_by(PathRow.uri).limit(_MANY)
-                found = session.execute(page).tuples().all()
+                found = session.execute(page).all()
             yield from ((path, decided) for path, decided in found)
             if len(found) < _MANY:
                 return
@@ -232,6 +228,12 @@ class Store:
                 found |= {row.uri: (row.fingerprint, row.sha256) for row in kept}
         return found
 
+    def hashes(self, scoring_digest: str) -> Iterator[str]:
+        """Every content that is known under that digest."""
+        with self._reading() as session:
+            mine = select(ContentRow.sha256).where(ContentRow.scoring_digest == scoring_digest)
+            yield from session.scalars(mine.execution_options(yield_per=10_000))
+
     def known(self, sha256s: Iterable[str], scoring_digest: str, under: Under) -> dict[str, Known]:
         """Those contents that need not be looked at, because their scores are here.
 
@@ -247,7 +249,7 @@ class Store:
         with self._reading() as session:
             for some in _portions(list(sha256s)):
                 mine = ContentRow.sha256.in_(some), ContentRow.scoring_digest == scoring_digest
-                pairs = session.execute(wanted.where(*mine)).tuples().all()
+                pairs = session.execute(wanted.where(*mine)).all()
                 for content, decided, action in pairs:
                     one = self._decide_again(content, under) if decided is None else Known(content.key, decided, action)
                     found |= {} if one is None else {content.sha256: one}
@@ -368,9 +370,7 @@ class Store:
     def count(self, run: str) -> dict[str, int]:
         """How many files of a run were allowed, sent to review, blocked, skipped, or failed."""
         with self._reading() as session:
-            return dict(
-                session.execute(select(_WORD, func.count()).where(PathRow.run == run).group_by(_WORD)).tuples().all()
-            )
+            return dict(session.execute(select(_WORD, func.count()).where(PathRow.run == run).group_by(_WORD)).all())
 
     def _reading(self) -> Session:
         return Session(self.ledger.engine, expire_on_commit=False)
