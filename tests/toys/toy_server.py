@@ -1,4 +1,4 @@
-"""A server of this checkout in a process of its own, as a user would start it, with toy stages unless told otherwise."""
+"""A server of this checkout in a process of its own, as a user would start it, with toy stages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,10 +75,8 @@ class Served:
     def end(self) -> None:
         """Whatever is left of its group goes."""
         if self.process is not None:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait()
 
 
