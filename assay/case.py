@@ -19,7 +19,7 @@ from typing import Any
 from assay import emergency
 from assay.banking import found_worst
 from assay.evidence import evidence_of
-from assay.ledger import Brought, HeldRow, State, new_id, now
+from assay.ledger import Brought, HeldRow, Ledger, State, new_id, now
 from assay.outcome import Asset, Outcome
 from assay.previewing import Stopped
 from assay.request import Request, ScanRequest
@@ -27,7 +27,7 @@ from assay.signing import origin_to_json, scanned_origin
 from assay.stages import Looked, Made, Stages
 from media import AssayError, UsageError
 from provenance import Digests, GateRecord, HumanDecision, Origin
-from safety import Action, Circumstances, Decision, Examination, Stage, decide
+from safety import Action, Circumstances, Decision, Examination, Policy, Stage, decide
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,18 @@ class Case:
         """Decides about what a stage saw, one decision a stage, and keeps both; the gravest action of this call."""
         if isinstance(seen, Looked):
             self.looked, seen = seen, seen.examination
-        policy = emergency.in_force(self.stages.ledger, self.stages.policy)  # one may have come since it was assembled
+        policy = self._policy()
         by_stage = groupby(sorted(seen.items, key=lambda item: item.stage), key=lambda item: item.stage)
         made = [decide(policy, list(items), seen.scores, self.circumstances) for _, items in by_stage]
         self.stages.ledger.record(self.job, seen, made, policy, self.stages.scoring_digest)
         self.decisions += tuple(made)
         self.examination += seen
         return max((decision.action for decision in made), default=Action.ALLOW)
+
+    def _policy(self) -> Policy:
+        """The policy with emergency rules that came since it was assembled; a scan of many files asks at each file."""
+        ledger = self.stages.ledger
+        return emergency.in_force(ledger, self.stages.policy) if isinstance(ledger, Ledger) else self.stages.policy
 
     def allowed(self, asked: Action, given: Action, approval: Approval | None) -> bool:
         """True where prompt and inputs may go on: allowed by policy, or in review and approved by a person."""
