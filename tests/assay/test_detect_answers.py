@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import av
+import jsonschema
 import pytest
 from toy_encoders import wandering
-from toy_run import assay_environment
+from toy_run import ROOT, assay_environment
 
 from assay.detect import detect
 from assay.eyes import Eyes
@@ -337,7 +338,9 @@ def test_the_evidence_of_the_pixels(world: World) -> None:
     assert (between["answer"], between["because"]) == ("inconclusive", ["forensic"])
     silent = detect(world.clip, world.trust, Eyes((Says(None, None),)))
     assert (silent["answer"], silent["signals"]["forensic"]["absence"]) == ("no-evidence", "told so")
-    json.dumps([row, between, silent])
+    schema = json.loads((ROOT / "docs" / "schemas" / "detect.schema.json").read_text())
+    for each in (row, between, silent):
+        jsonschema.validate(json.loads(json.dumps(each)), schema)
 
 
 def test_what_cannot_be_decoded_may_still_be_proved(world: World, own: Path, tmp_path: Path) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import av
+import jsonschema
 import numpy as np
 import pytest
 from toy_encoders import wandering
+from toy_run import ROOT
 
 from assay.detect import detect
 from media import write_image
 from provenance import Trust
 
+SCHEMA = json.loads((ROOT / "docs" / "schemas" / "detect.schema.json").read_text())
 ANSWERS = {"likely-synthetic", "contradictory", "inconclusive", "no-evidence"}
 CODECS = {"a.mp4": "libx264", "a.mkv": "libx264", "a.webm": "libvpx-vp9", "a.avi": "mpeg4", "a.mov": "libx264"}
 EACH = 165  # damaged copies of each of six kinds: 990, with the odd ones more than a thousand
@@ -35,6 +38,7 @@ def video(path: Path, pictures: np.ndarray, codec: str = "libx264", rate: int = 
 def ensure_sound(row: dict[str, Any]) -> None:
     """An answer with its evidence, or no answer and an error that names the file; in either case plain JSON."""
     json.dumps(row, allow_nan=False)
+    jsonschema.validate(row, SCHEMA)
     if row["answer"] is None:
         assert Path(row["path"]).name in row["error"]["message"]
         return
