@@ -19,7 +19,7 @@ from typing import Any
 from assay import emergency
 from assay.banking import found_worst
 from assay.evidence import evidence_of
-from assay.ledger import Brought, HeldRow, Ledger, State, new_id, now
+from assay.ledger import Brought, HeldRow, State, new_id, now
 from assay.outcome import Asset, Outcome
 from assay.previewing import Stopped
 from assay.request import Request, ScanRequest
@@ -102,9 +102,12 @@ class Case:
         return max((decision.action for decision in made), default=Action.ALLOW)
 
     def _policy(self) -> Policy:
-        """The policy with emergency rules that came since it was assembled; a scan of many files asks at each file."""
+        """The policy with emergency rules that came since it was assembled.
+
+        A ledger without a database is that of a scan of many files, which asks anew at each file.
+        """
         ledger = self.stages.ledger
-        return emergency.in_force(ledger, self.stages.policy) if isinstance(ledger, Ledger) else self.stages.policy
+        return emergency.in_force(ledger, self.stages.policy) if hasattr(ledger, "engine") else self.stages.policy
 
     def allowed(self, asked: Action, given: Action, approval: Approval | None) -> bool:
         """True where prompt and inputs may go on: allowed by policy, or in review and approved by a person."""
