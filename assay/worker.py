@@ -139,14 +139,15 @@ class Worker:
         began = time.monotonic()
         deadline = began + seconds
         while True:
-            if not pipe.poll(max(0.0, deadline - time.monotonic())):
-                raise StageTimeout(stage, seconds)
             try:
+                if not pipe.poll(max(0.0, deadline - time.monotonic())):
+                    raise StageTimeout(stage, seconds)
                 kind, *said = pipe.recv()
             except (EOFError, OSError) as error:
-                assert self._process is not None
-                self._process.join(5)
-                raise WorkerDied(stage, self._process.exitcode) from error
+                process = self._process  # gone, too, where another thread ended it
+                if process is not None:
+                    process.join(5)
+                raise WorkerDied(stage, None if process is None else process.exitcode) from error
             if kind == "done":
                 return said[0]
             if kind == "failed":
