@@ -122,8 +122,10 @@ class Batcher(Generic[Asked, Answer]):
             oldest = time.monotonic() - self._queue[0].since if self._queue else 0.0
             return Depth(len(self._queue), self._weight, oldest)
 
-    def close(self) -> None:
-        """Refuses what waits, lets the hands finish what they hold, and closes them."""
+    def close(self, patience_s: float | None = None) -> None:
+        """Refuses what waits, lets the hands finish what they hold, and closes them; those that are not done in time
+        are left to whoever opened them.
+        """
         with self._changed:
             self._closed = True
             left = list(self._queue)
@@ -133,8 +135,9 @@ class Batcher(Generic[Asked, Answer]):
         for one in left:
             if one.future.set_running_or_notify_cancel():
                 one.future.set_exception(Closing("the server is going down; ask another one"))
+        until = None if patience_s is None else time.monotonic() + patience_s
         for hand in self._hands:
-            hand.join()
+            hand.join(None if until is None else max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
         """One hand's life. What opening it raises is every question's answer until a later attempt succeeds."""

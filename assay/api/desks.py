@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 from assay import banking, rollout
@@ -26,11 +27,13 @@ from assay.leftovers import OwnerLock, new_owner
 from assay.moderating import PictureAsk, TextAsk
 from assay.sealed import load_key
 from assay.settings import Settings
+from assay.telemetry import span
 from assay.tenants import Caller
 from assay.worker import TaskFailed, Worker
 from safety import Examination, Policy
 
 _PICTURES = 16  # that may wait; each is looked at for a second or so, and is held in memory meanwhile
+_PATIENCE_S = 1.0  # with each desk at the end: its clients have had the server's grace already
 _FILES = 4  # that may wait; each is on the disk
 
 Asked = TypeVar("Asked")
@@ -81,11 +84,12 @@ def open_desks(here: Context) -> Iterator[Desks]:
         folder = settings.private / owner
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         limits = Limits(serving.moderation_batch, serving.moderation_waiting)
-        texts = Batcher(_texts(settings), limits, hands=serving.moderation_hands)
-        pictures = Batcher(_one_by_one(settings, "picture"), Limits(1, _PICTURES))
-        files = Batcher(_files(settings), Limits(1, _FILES))
+        crew = stack.enter_context(_Crew(settings))
+        texts = Batcher(crew.opening(_in_a_batch), limits, hands=serving.moderation_hands)
+        pictures = Batcher(crew.opening(_one_by_one), Limits(1, _PICTURES))
+        files = Batcher(crew.opening(_each_its_task), Limits(1, _FILES))
         for desk in (texts, pictures, files):
-            stack.callback(desk.close)
+            stack.callback(desk.close, _PATIENCE_S)
         key = load_key(settings.home / "checks.key", create=True)
         desks = Desks(texts, pictures, files, folder, key, _policies(settings))
         here.parts["desks"] = desks
@@ -142,37 +146,49 @@ def _told(error: TaskFailed) -> Exception:
     return error
 
 
-def _texts(settings: Settings) -> Any:
-    @contextmanager
-    def opening() -> Iterator[Callable[[Sequence[TextAsk]], Sequence[Examination]]]:
-        with Worker(settings) as worker:
+class _Crew:
+    """Every worker of the desks: whoever is still at something when the server goes is ended."""
 
-            def answer(asked: Sequence[TextAsk]) -> Sequence[Examination]:
-                meters.BATCHES.labels("texts").observe(len(asked))
-                said: Sequence[Examination] = worker.call("texts", list(asked))
-                return said
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._workers: list[Worker] = []
 
-            yield answer
+    def __enter__(self) -> _Crew:
+        return self
 
-    return opening
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers:
+            worker.abort()
+
+    def opening(self, answer: Callable[[Worker, Sequence[Any]], Sequence[Any]]) -> Any:
+        """For a batcher: a worker of its own for each hand."""
+
+        @contextmanager
+        def opening() -> Iterator[Callable[[Sequence[Any]], Sequence[Any]]]:
+            worker = Worker(self._settings)
+            self._workers.append(worker)
+            yield lambda asked: answer(worker, asked)
+
+        return opening
 
 
-def _one_by_one(settings: Settings, task: str) -> Any:
-    @contextmanager
-    def opening() -> Iterator[Callable[[Sequence[Any]], Sequence[Any]]]:
-        with Worker(settings) as worker:
-            yield lambda asked: [worker.call(task, one) for one in asked]
-
-    return opening
+def _in_a_batch(worker: Worker, asked: Sequence[TextAsk]) -> Sequence[Examination]:
+    meters.BATCHES.labels("texts").observe(len(asked))
+    with span("texts", batch=len(asked)):
+        said: Sequence[Examination] = worker.call("texts", list(asked))
+    return said
 
 
-def _files(settings: Settings) -> Any:
-    @contextmanager
-    def opening() -> Iterator[Callable[[Sequence[FileAsk]], Sequence[Any]]]:
-        with Worker(settings) as worker:
-            yield lambda asked: [worker.call(one.task, one.argument) for one in asked]
+def _one_by_one(worker: Worker, asked: Sequence[PictureAsk]) -> Sequence[Examination]:
+    with span("pictures", batch=len(asked)):
+        return [worker.call("picture", one) for one in asked]
 
-    return opening
+
+def _each_its_task(worker: Worker, asked: Sequence[FileAsk]) -> Sequence[Any]:
+    with span("files", batch=len(asked)):
+        return [worker.call(one.task, one.argument) for one in asked]
 
 
 def _policies(settings: Settings) -> Callable[[str | None], Policy]:

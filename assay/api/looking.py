@@ -25,6 +25,7 @@ log = logging.getLogger("assay.api")
 EVERY_S = 10.0
 MODELS_EVERY_S = 300.0  # once they are there; until then, every time
 _LEAST_FREE = 256 << 20  # bytes of disk, below which no video is begun
+_BEGIN_S = 1.0  # after the start: the first client comes before the models are loaded for nobody
 _PATIENCE_S = 5.0  # with the worker that knows its models
 _STALE_S = 60.0  # a look that is older says nothing any more
 
@@ -86,6 +87,7 @@ class Looker:
         self._stop.set()
 
     def _run(self) -> None:
+        self._stop.wait(_BEGIN_S)
         while not self._stop.is_set():
             try:
                 before, now = self._look.ready, self.look()
