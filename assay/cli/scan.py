@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assay.batch.run import AnyEngine, Batch
     from assay.batch.store import Stored
     from assay.report.page import Report
+    from assay.report.run import RunReport
     from assay.settings import Settings
 
 SEVERITY = {"allow": 0, "review": 1, "failed": 2, "block": 3}
@@ -156,7 +157,7 @@ class _Rows:
 
     as_json: bool
     fail_on: str | None
-    report: Report | None
+    report: Report | RunReport | None
     sink: Sink | None = None
     display: Display | None = None
     number: int = 0
@@ -192,7 +193,8 @@ class _Rows:
         if self.report is not None:
             for uri in self.uris:
                 row = batch.store.rows(batch.id, [uri])[uri].row
-                _report_file(self.report, row, batch.store.outcome(batch.id, uri), batch)
+                outcome = batch.store.outcome(batch.id, uri) if self.report.wants(row) else None
+                _report_file(self.report, row, outcome, batch)
             self.report.publish()
             err.print(f"wrote {report_path}", markup=False)
         if strip is not None and self.uris:
@@ -241,16 +243,16 @@ def _tell(row: dict[str, Any]) -> None:
         out.print("  not evaluated: " + ", ".join(row["not_evaluated"]), markup=False)
 
 
-def _report(path: Path | None, chosen: Settings, plan: Plan) -> Report | None:
+def _report(path: Path | None, chosen: Settings, plan: Plan) -> Report | RunReport | None:
     """The page to fill; what is wrong with its name is said before anything is scanned."""
     if path is None:
         return None
-    from assay.report.page import Report
+    from assay.report.reporting import new_report
 
-    return Report(path, banking.policy(chosen), _number(plan, 1000))
+    return new_report(path, banking.policy(chosen), _number(plan, 1000))
 
 
-def _report_file(report: Report, row: dict[str, Any], outcome: Outcome | None, batch: Batch) -> None:
+def _report_file(report: Report | RunReport, row: dict[str, Any], outcome: Outcome | None, batch: Batch) -> None:
     from assay.report.reporting import report_file
 
     report_file(report, row, outcome, batch.settings, lambda wanted: batch.engine.call("thumbnails", wanted))

@@ -64,16 +64,21 @@ def article(one: Reported, number: int, policy: Policy) -> str:
 
 def headline(one: Reported) -> str:
     """The gravest reason in a few words, as text for the page."""
+    return text(headline_words(one), 160)
+
+
+def headline_words(one: Reported) -> str:
+    """The same, not escaped: for places that take no markup."""
     if one.row.get("error") is not None:
-        return text(one.row["error"]["message"], 160)
+        return str(one.row["error"]["message"])
     gravest = next(iter(one.row["reasons"]), None)
     if gravest is None or gravest["action"] == "allow":
         return "nothing found" if one.row["complete"] else "nothing found by those who looked"
     words = str(gravest["category"])
     if gravest.get("absence"):
-        return text(f"{words}: {gravest['absence'].replace('_', ' ')}")
+        return f"{words}: {gravest['absence'].replace('_', ' ')}"
     at = f" at {clock(gravest['start_s'])}" if gravest.get("start_s") is not None else ""
-    return text(f"{words} {gravest['score']:.2f}{at}")
+    return f"{words} {gravest['score']:.2f}{at}"
 
 
 def _head(one: Reported) -> str:

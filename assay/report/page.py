@@ -6,16 +6,16 @@ as soon as it is scanned, so hundreds of files need no more memory than their ow
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from assay.report.article import Reported, article, found_segments_of, headline
 from assay.report.lanes import duration, strip_svg
 from assay.report.words import text
-from media import UsageError
+from assay.report.writing import destination_for_page, write_page
 from safety import Policy
 
 PICTURES_A_FILE, PICTURES = 12, 400  # at most, and of one page: 10 kB each
@@ -27,13 +27,14 @@ class Report:
     """The page while it grows; `publish` writes it whole or not at all."""
 
     def __init__(self, destination: Path, policy: Policy, files: int) -> None:
-        if destination.suffix.lower() not in (".html", ".htm"):
-            raise UsageError(f"--report {destination}: the report is a page; write a name that ends in .html")
-        if not destination.absolute().parent.is_dir():
-            raise UsageError(f"--report {destination}: there is no such folder")
-        self._destination, self._policy = destination, policy
+        self._destination, self._policy = destination_for_page(destination), policy
         self._parts: list[tuple[str, str, str]] = []  # action, row of the overview, card
         self.pictures = max(1, min(PICTURES_A_FILE, PICTURES // max(1, files)))  # that each file may have
+
+    @staticmethod
+    def wants(row: dict[str, Any]) -> bool:
+        """Whether the page shows more of a file than its row: of few files, of each."""
+        return True
 
     def add(self, one: Reported) -> None:
         """The next file."""
@@ -42,15 +43,7 @@ class Report:
 
     def publish(self) -> None:
         """Writes the page; UsageError where that cannot be done."""
-        target = self._destination
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            partial.write_text(self.html(), "utf-8")
-            partial.replace(target)
-        except OSError as error:
-            raise UsageError(f"--report {target}: cannot be written ({error.strerror})") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        write_page(self._destination, [self.html()])
 
     def html(self) -> str:
         """The page as it stands."""
