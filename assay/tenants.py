@@ -73,6 +73,7 @@ class Caller:
     policy: str | None = None
     limits: Limits = Limits()
     actor: str | None = None  # a pseudonym, never what the client sent
+    former: tuple[str, ...] = ()  # the actor's pseudonyms under earlier keys
 
     def may(self, scope: str) -> bool:
         """True where the key opens that; `admin` opens everything of its own installation."""

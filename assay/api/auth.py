@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
@@ -29,18 +27,22 @@ def require(scope: str) -> Callable[..., Caller]:
         here.limiter.request(found)
         if not found.may(scope):
             raise ApiError(403, "insufficient_scope", f"this key does not open {scope}")
-        return replace(found, actor=pseudonym(here, found.tenant, request.headers.get("x-end-user")))
+        names = pseudonyms(here, found.tenant, request.headers.get("x-end-user"))
+        return replace(found, actor=names[0] if names else None, former=names[1:])
 
     return caller
 
 
-def pseudonym(here: Context, tenant: str, user: str | None) -> str | None:
-    """What stands in records for an end user whom a tenant names: a keyed hash, different for every tenant."""
+def pseudonyms(here: Context, tenant: str, user: str | None) -> tuple[str, ...]:
+    """What stands in records for an end user whom a tenant names: keyed hashes, different for every tenant.
+
+    The first is the present one; the others are under keys that were replaced and are still kept. None without a user.
+    """
     if not user:
-        return None
+        return ()
     if len(user) > _LONGEST_USER:
         raise ApiError(400, "invalid_value", f"the end user's name is longer than {_LONGEST_USER} characters", "user")
-    return hmac.new(here.pseudonym_key, f"{tenant}\0{user}".encode(), hashlib.sha256).hexdigest()[:32]
+    return here.pseudonyms.all(f"{tenant}\0{user}")
 
 
 def _key(request: Request) -> str:

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from assay.api.errors import ApiError
 from assay.api.limits import Limiter
+from assay.auditing.pseudonyms import Pseudonyms
 from assay.ledger import Ledger
 from assay.sealed import load_key
 from assay.settings import Settings
@@ -66,7 +67,8 @@ class Context:
     limiter: Limiter
     asker: Hand  # reads prompts when a video is created
     artist: Hand  # draws thumbnails and sheets of signed videos
-    pseudonym_key: bytes = b""
+    pseudonyms: Pseudonyms  # of end users and reviewers
+    pseudonym_key: bytes = b""  # of addresses that are counted for an hour
     clock: Callable[[], float] = time.time
     on_close: ExitStack = field(default_factory=ExitStack)
     parts: dict[str, Any] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class Context:
             settings, ledger, Tenants(ledger), Limiter(ledger, settings.serve),
             asker=Hand(settings, waiting), artist=Hand(settings, waiting),
             pseudonym_key=load_key(settings.home / "pseudonyms.key", create=True),
+            pseudonyms=Pseudonyms(settings.home / "pseudonyms.json", settings.pseudonym_days),
         )  # fmt: skip
 
     def close(self) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.api.auth import pseudonym
+from assay.api.auth import pseudonyms
 from assay.api.context import Context
 from assay.api.errors import ApiError
 from assay.api.objects import moderation_details, safety
+from assay.api.standing import acting, count_refusal, refuse_cooling
 from assay.api.uploads import digest_of
 from assay.jobs.asking import Asked
 from assay.jobs.queue import NewJob, Queue
@@ -62,11 +63,15 @@ def take_in(here: Context, caller: Caller, wish: Wish, idempotency_key: str | No
         if key is not None and (known := queue.by_key(key)) is not None:
             return _same(known, wish_digest)
         here.limiter.job(caller)
-        actor = pseudonym(here, caller.tenant, wish.end_user) or caller.actor
-        _ask(here, Asked(request, caller.tenant, actor, caller.policy))
+        names = pseudonyms(here, caller.tenant, wish.end_user) or tuple(
+            name for name in (caller.actor, *caller.former) if name
+        )
+        actor, policy = names[0] if names else None, acting(here, caller, job)
+        refuse_cooling(here, caller.tenant, names, policy)
+        _ask(here, Asked(request, caller.tenant, actor, policy))
         new = NewJob(
             job, caller.tenant, request, _wire(wish, here) | {"digest": wish_digest}, actor=actor,
-            policy=caller.policy, parent=wish.parent, idempotency_key=key,
+            policy=policy, parent=wish.parent, idempotency_key=key,
         )  # fmt: skip
         if queue.add(new):
             folder = None  # type: ignore[assignment]  # the job's from here on
@@ -99,6 +104,7 @@ def _ask(here: Context, asked: Asked) -> None:
     refused = here.asker.call("ask", asked)
     if refused is None:
         return
+    count_refusal(here, refused["job"], asked.policy)
     said = safety(refused["decisions"], refused["posture"], word="block")
     more = {
         "moderation_details": moderation_details(refused["decisions"]),

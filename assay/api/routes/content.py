@@ -14,6 +14,7 @@ from assay.api.routes.videos import Reader, own
 from assay.api.taking import is_ready
 from assay.jobs.variants import NAMES, Wanted
 from assay.ledger import State
+from assay.withdrawal import withdrawn
 from assay.worker import TaskFailed
 
 router = APIRouter(prefix="/v1", tags=["videos"], responses=COMMON)
@@ -39,6 +40,8 @@ def video_content(
     if not is_ready(row):
         raise ApiError(404, "no_content", "there is no file: the video failed, was refused, or has expired", "id")
     assert row.asset is not None
+    if (down := withdrawn(here.ledger, id)) is not None:
+        raise ApiError(404, "taken_down", "this video was taken down: " + down.reason[:300], "id")
     path = Path(row.asset["path"])
     if variant != "video":
         try:
