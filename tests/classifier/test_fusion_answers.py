@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from itertools import product
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from classifier import Answer, ForensicSignal, ManifestSignal, MarkSignal, MatchSignal, Signals, fuse, leading
 
@@ -113,6 +113,7 @@ signals = st.builds(Signals, st.none() | manifests, st.none() | marks, st.none()
 
 
 @given(signals)
+@settings(deadline=None)
 def test_no_proof_without_somebody_we_trust(given_signals: Signals) -> None:
     """`synthetic` is never answered without a trusted manifest that declares it, or a mark that only we can write."""
     fused = fuse(given_signals)
@@ -123,6 +124,7 @@ def test_no_proof_without_somebody_we_trust(given_signals: Signals) -> None:
 
 
 @given(signals, st.sampled_from(["manifest", "watermark", "fingerprint", "forensic"]))
+@settings(deadline=None)
 def test_who_could_not_look_adds_nothing(given_signals: Signals, name: str) -> None:
     """A signal of None counts exactly as one that looked and found nothing."""
     nothing = {
@@ -137,6 +139,7 @@ def test_who_could_not_look_adds_nothing(given_signals: Signals, name: str) -> N
 
 
 @given(signals, st.sampled_from(["watermark", "fingerprint", "forensic"]))
+@settings(deadline=None)
 def test_taking_a_witness_away_raises_no_answer(given_signals: Signals, name: str) -> None:
     """Without one of the witnesses of the pixels, no answer becomes louder; a contradiction may dissolve into less."""
     before = fuse(given_signals).answer
@@ -145,6 +148,7 @@ def test_taking_a_witness_away_raises_no_answer(given_signals: Signals, name: st
 
 
 @given(signals)
+@settings(deadline=None)
 def test_a_tampered_manifest_is_always_contradictory(given_signals: Signals) -> None:
     """Whatever else is found, a manifest that was tampered with is neither proof nor likelihood."""
     broken = replace(given_signals, manifest=ManifestSignal("invalid", True, True))
@@ -152,6 +156,7 @@ def test_a_tampered_manifest_is_always_contradictory(given_signals: Signals) -> 
 
 
 @given(signals)
+@settings(deadline=None)
 def test_a_likelihood_states_its_rate(given_signals: Signals) -> None:
     """`likely-synthetic` names the false-positive rate of everybody who was asked, and whose word it is."""
     fused = fuse(given_signals)
