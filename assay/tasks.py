@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompt
     from pathlib import Path
 
     from assay.case import Approval
+    from assay.eyes import Eyes
     from assay.jobs.asking import Asked
     from assay.jobs.queue import Queue
     from assay.jobs.variants import Wanted
@@ -81,6 +82,13 @@ class Bench:
     def trust(self) -> Trust:
         """Whose manifests count."""
         return trust(self.settings)
+
+    @cached_property
+    def eyes(self) -> Eyes:
+        """Who judges whether pixels were generated, under this deployment's thresholds."""
+        from assay.eyes import configured
+
+        return configured(self.settings)
 
     @property
     def generating(self) -> Stages:
@@ -165,7 +173,7 @@ def origins(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
     from assay.detect import detect
 
     with stage(watch, "provenance"):
-        return detect(path, bench.trust)
+        return detect(path, bench.trust, bench.eyes)
 
 
 def readiness(bench: Bench, argument: None, watch: Watch) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def riders(bench: Bench, task: FileTask, watch: Watch) -> dict[str, Any]:
         if "detect" in task.wish.riders:
             from assay.detect import detect
 
-            said["detect"] = _pathless(detect(task.path, bench.trust))
+            said["detect"] = _pathless(detect(task.path, bench.trust, bench.eyes))
     return said
 
 
