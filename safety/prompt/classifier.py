@@ -66,7 +66,7 @@ class EmbeddedPromptClassifier:
     """
 
     name = "embedded-prompt"
-    version = "2"
+    version = "3"
     categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
 
     def __init__(
@@ -84,7 +84,8 @@ class EmbeddedPromptClassifier:
         self._calibration = Calibration.parse(calibration, "calibration.json")
         self._judge = LearnedJudge.load(folder, self._calibration)
         lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer, own_names), Cues.load()
-        self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()))
+        words = frozenset(_read(folder / "vocabulary.txt").decode().split())  # the encoder's, whose hash it checks
+        self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()), words)
         parts = [
             calibration,
             self._calibration.weights_sha256.encode(),
@@ -104,11 +105,14 @@ class EmbeddedPromptClassifier:
     def score(self, item: Item, text: str) -> list[Score]:
         """One score for each of `categories`, in their order."""
         reading = self._reader.read(text)
+        final = reading.views[-1]
         learned = dict.fromkeys(LEARNED, _NOTHING)
         named = dict.fromkeys(names.CATEGORIES, _NOTHING)
         for view in reading.views:
             for category, signal in view.signals.items():
                 hit = signal.strongest
+                if view is not final and any(hit.phrase == other.phrase for other in final.hits):
+                    continue  # the view with everything undone has it too, with its innocent neighbours
                 _keep(learned, category, Finding.at(signal.value, view.key, hit.start, hit.end, "listed words"))
             for name in view.names:
                 by = _named_by(name)

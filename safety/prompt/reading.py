@@ -60,7 +60,14 @@ class Reading:
 class Reader:
     """Reads texts with one lexicon, one gazetteer, one list of cues and one of common words."""
 
-    def __init__(self, lexicon: Lexicon, gazetteer: Gazetteer, cues: Cues, common: frozenset[str]) -> None:
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        gazetteer: Gazetteer,
+        cues: Cues,
+        common: frozenset[str],
+        dictionary: frozenset[str] = frozenset(),
+    ) -> None:
         names = list(gazetteer.phrases())
         self.index = PhraseIndex([*lexicon.terms, *names, *cues.phrases])
         self.common = common
@@ -69,7 +76,7 @@ class Reader:
         for phrase, meaning in names:
             if isinstance(meaning, Entry) and (not meaning.ambiguous or len(phrase) >= _AMBIGUOUS_MIN):
                 listed.update(phrase.split())
-        self.vocabulary = Vocabulary.of(listed, common)
+        self.vocabulary = Vocabulary.of(listed, common, dictionary)
         self.readable = common | frozenset(word for phrase, _ in lexicon.terms for word in phrase.split())
 
     def read(self, text: str) -> Reading:

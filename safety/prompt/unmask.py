@@ -18,6 +18,11 @@ Step = tuple[str, list[tuple[int, int, int]], list[str]]
 _CANDIDATES_MAX = 32  # readings tried of one word
 _EDGES = ".,;:?!\"'()[]{}<>*-_#~`"
 _LEET_CHARS = frozenset(LEET)
+# Words of two letters are unmasked, and others of three than the lexicon has, only beside longer ones.
+_SHORT = frozenset(
+    ("am", "an", "as", "at", "be", "by", "do", "go", "he", "if", "in", "is", "it", "me", "my", "no", "of")
+)
+_SHORT |= frozenset(("a", "i", "on", "or", "so", "to", "up", "us", "we"))
 _UNITS = re.compile(r"\d+(?:s|st|nd|rd|th|am|pm|k|d|p|m|mm|cm|km|px|x|fps|g|kg|oz|ml|ft|in|hz|mb|gb|am|h)\Z")
 _TOKEN = re.compile(r"\S+")
 _REPEATED = re.compile(r"([a-z])\1{2,}")
@@ -33,6 +38,7 @@ def unmasked(text: str, vocabulary: Vocabulary) -> Step:
     if not (_REPEATED.search(text) or any(c in _LEET_CHARS or c in "*#" for c in text)):
         return text, [], []
     edits: list[tuple[int, int, str]] = []
+    short: list[tuple[int, int, str]] = []
     found: list[str] = []
     for match in _TOKEN.finditer(text):
         token = match.group()
@@ -45,7 +51,22 @@ def unmasked(text: str, vocabulary: Vocabulary) -> Step:
             if word:
                 edits.append((at + offset, at + offset + len(part), word))
                 found.append(kind)
+            elif word := _short(part, vocabulary):
+                short.append((at + offset, at + offset + len(part), word))
+    if edits:  # digits alone, as in 10 and 47, only where much is disguised
+        edits = sorted([*edits, *(each for each in short if not text[each[0] : each[1]].isdigit() or len(edits) > 2)])
     return edited(text, edits, found)
+
+
+def _short(part: str, vocabulary: Vocabulary) -> str:
+    """The short common word that a part may stand for; empty where it is none."""
+    if len(part) > 3 or not any(c in _LEET_CHARS for c in part):
+        return ""
+    for letters in product(*(LEET.get(char, char) for char in part)):
+        word = "".join(letters)
+        if word in _SHORT or (len(word) == 3 and word in vocabulary.dictionary and not part.isdigit()):
+            return word
+    return ""
 
 
 def _parts(core: str) -> list[tuple[str, int]]:
@@ -59,13 +80,17 @@ def _read(core: str, vocabulary: Vocabulary) -> tuple[str, str]:
     if len(core) < 3 or len(core) > 2 * WORD_MAX or not any(c.isalpha() for c in core):
         return "", ""
     if any(c in _LEET_CHARS for c in core) and not _UNITS.match(core):
-        options = [LEET.get(char, char) for char in core]
+        options, spelled = [LEET.get(char, char) for char in core], ""
         for index, letters in enumerate(product(*options)):
             word = "".join(letters)
             if index >= _CANDIDATES_MAX or not word.isalpha():
                 break
             if vocabulary.knows(word):
                 return word, "leet"
+            if not spelled and len(word) > 3 and word in vocabulary.dictionary:
+                spelled = word
+        if spelled:
+            return spelled, "leet"
     if "*" in core or "#" in core:
         return _masked(core, vocabulary), "leet"
     if _REPEATED.search(core):
