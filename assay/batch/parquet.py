@@ -31,7 +31,7 @@ _COUNTS = dict.fromkeys(("total", "decoded", "undecodable", "scored", "covered",
 _REASON = _struct(
     stage=_TEXT, category=_TEXT, rule=_TEXT, action=_TEXT, source=_TEXT, score=_REAL, absence=_TEXT,
     span=pa.list_(_WHOLE), text=_TEXT, frame=_WHOLE, start_s=_REAL, end_s=_REAL, peak_s=_REAL,
-    box=pa.list_(_REAL), note=_TEXT, item=_TEXT,
+    box=pa.list_(_WHOLE), note=_TEXT, item=_TEXT,
 )  # fmt: skip
 _SEGMENT = _struct(
     category=_TEXT, start_s=_REAL, end_s=_REAL, peak=_REAL, peak_s=_REAL, peak_frame=_WHOLE, item=_TEXT, source=_TEXT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,22 @@ class CountingFrame(CalmFrame):
         return super().score(frames)
 
 
+class SlowFrame(CalmFrame):
+    """Calm, and takes its time without computing: a scan that can be killed in the middle of a file."""
+
+    name = "slow"
+
+    def score(self, frames: Any) -> Any:
+        time.sleep(0.2)
+        return super().score(frames)
+
+
 def clip(path: Path, colour: tuple[int, int, int] = GREY, *, frames: int = 4, mark: int = 0) -> Path:
     """A clip of one colour; `mark` (below 512) makes it another content of the same kind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.full((32, 48, 3), colour, np.uint8)
     for bit in range(9):
-        pixels[24:32, bit * 5 : bit * 5 + 5] = 200 if mark >> bit & 1 else 40
+        pixels[28:32, bit * 5 : bit * 5 + 5] = 200 if mark >> bit & 1 else 40
     encode(path, [pixels] * frames, Fraction(24))
     return path
 

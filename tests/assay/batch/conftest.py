@@ -27,9 +27,9 @@ Scan = Callable[..., tuple[str, list[dict[str, Any]]]]
 
 @pytest.fixture
 def scan(toy_batch: Settings) -> Scan:
-    """Scans what is named with two workers; gives the run's id and its rows in the order in which they were told."""
+    """Scans what is named with one worker; gives the run's id and its rows in the order in which they were told."""
 
-    def run(*names: object, settings: Settings = toy_batch, resume: bool = False, workers: int = 2, **plan: Any) -> Any:
+    def run(*names: object, settings: Settings = toy_batch, resume: bool = False, workers: int = 1, **plan: Any) -> Any:
         rows: list[dict[str, Any]] = []
         with opened(settings, local(settings, workers)) as batch:
             asked = Plan(tuple(map(str, names)), **plan)
