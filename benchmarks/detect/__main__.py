@@ -1,16 +1,15 @@
-"""`python -m benchmarks.detect DATA [--judge MODULE:FACTORY] [--worn N] [--plot PNG] [--answers JSONL]`, or `cost`.
+"""`python -m benchmarks.detect DATA [--folds FOLDER] [--worn N] [--plot PNG] [--answers JSONL]`, or `cost`.
 
 DATA has an `index.csv` with the columns of the project's shared set (id, label, source, family, native, canonical,
 container): every clip is judged as it was found and in canonical form, a sample of them also after each kind of wear.
-The shipped detector has seen every clip of the shared set, so its figures there are flattering: FACTORY(DATA) returns
-for each clip a detector that has not, e.g. `benchmarks.detect.judges:left_out`.
+The shipped detector has seen every clip of the shared set, so its figures there are flattering: with `--folds`, what
+`scripts/train-forensic --folds` wrote, each clip is judged by a detector that has seen nothing of its family.
 `cost` prints what detecting costs beside decoding.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import tempfile
@@ -24,6 +23,7 @@ import numpy as np
 from benchmarks.detect import tables
 from benchmarks.detect.cost import cost
 from benchmarks.detect.floor import colours, floor
+from benchmarks.detect.judges import left_out, shipped
 from benchmarks.detect.scores import Answered
 from benchmarks.detect.wear import WEAR
 from classifier import ForensicDetector
@@ -37,7 +37,7 @@ def main() -> None:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser(prog="benchmarks.detect", description=__doc__)
     parser.add_argument("data")
-    parser.add_argument("--judge", default="benchmarks.detect.judges:shipped")
+    parser.add_argument("--folds", type=Path, help="judge each clip by a detector that has not seen its family")
     parser.add_argument("--worn", type=int, default=96, help="clips that are worn in every way; 0 for none")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--answers", type=Path, help="keep every answer there; read from there what it has")
@@ -46,11 +46,11 @@ def main() -> None:
     if asked.data == "cost":
         cost()
         return
-    module, _, factory = asked.judge.partition(":")
-    judge: Judge = getattr(importlib.import_module(module), factory)(Path(asked.data))
+    judge: Judge = shipped() if asked.folds is None else left_out(asked.folds)
     origins = listed(Path(asked.data))
     kept = Kept(asked.answers)
-    print(f"`python -m benchmarks.detect DATA --judge {asked.judge}`, {len(origins)} clips of {asked.data}")
+    seen = "families left out" if asked.folds else "as shipped: of clips that it was trained on, this says nothing"
+    print(f"`python -m benchmarks.detect DATA{' --folds FOLDS' * bool(asked.folds)}`, {len(origins)} clips; {seen}")
     canonical = [kept.answer("canonical", one, canonical_of(one), judge) for one in origins]
     native = [
         kept.answer("native", one, Path(one.path), judge) for one in origins if Path(one.path) != canonical_of(one)
