@@ -52,6 +52,15 @@ class Bench:
 
         return Queue(Ledger(self.settings.ledger), self.settings.serve)
 
+    def close(self) -> None:
+        """Gives the ledger's connections back."""
+        for stages in self._stages.values():
+            stages.ledger.close()
+        if "queue" in self.__dict__:
+            self.queue.ledger.close()
+        for other in self._others.values():
+            other.close()
+
     def under(self, policy: str | None) -> Bench:
         """The same models under another policy; this bench where it is None or our own."""
         if policy is None or policy == self.settings.policy:
