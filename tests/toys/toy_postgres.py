@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def postgres(folder: Path, programs: Path) -> Iterator[str]:
             time.sleep(1)
             yield f"postgresql+psycopg://assay@/postgres?host={folder}"
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # fast: whoever is still connected is let go
             server.wait(30)
     finally:
         if who:

@@ -87,7 +87,9 @@ def house(toy_settings: Callable[..., Settings], url: str) -> Iterator[House]:
     settings = toy_settings(ledger_url=url)
     queue = Queue(Ledger(url), settings.serve)
     with OwnerLock(settings, "worker-test"):
-        yield House(settings, queue, Bench(settings, "worker-test"))
+        bench = Bench(settings, "worker-test")
+        yield House(settings, queue, bench)
+        bench.close()
     queue.ledger.close()
 
 
@@ -255,15 +257,16 @@ def test_cancel(house: House) -> None:
 
 
 def test_deletion_takes_the_bytes_and_keeps_the_record(house: House) -> None:
-    """A deleted job has no file and no prompt; its decisions can still be made again from the record."""
+    """A deleted job has no file and no prompt; which decisions were made, and what they said, stays."""
     job = house.put("grey and private")
     house.work()
-    before = house.queue.ledger.decisions(job)
+    before = [(kept.decision, kept.action) for kept in house.job(job).decisions]
     delete(house.settings, house.queue.ledger, job, hide=True)
     row = house.job(job)
     assert not (house.settings.videos / job).exists()
     assert "private" not in f"{row.request} {row.wire}"
-    assert house.queue.ledger.decisions(job) == before
+    assert [(kept.decision, kept.action) for kept in row.decisions] == before
+    assert [each.action.word for each in house.queue.ledger.decisions(job)] == ["allow", "allow"]
 
 
 def test_legal_hold_overrides_deletion_and_expiry(house: House) -> None:
