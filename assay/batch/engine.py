@@ -20,6 +20,7 @@ from typing import Any
 
 from assay.batch import remote
 from assay.batch.hand import Abandoned, Hand, failure_of
+from assay.batch.installation import installation_key
 from assay.batch.intake import Intake, same_content
 from assay.batch.naming import Names
 from assay.batch.plan import Plan
@@ -108,6 +109,10 @@ class Engine:
         self._over = threading.Event()
         self._fed: int | None = None  # how many sources there were, once that is known
         self.frames_under_way: dict[int, float] = {}
+
+    def installation_key(self, policy: Policy) -> str | None:
+        """The workers are this installation's."""
+        return installation_key(self._settings, policy)
 
     def scoring_digest(self) -> str:
         """How the workers score; the first of them loads its models for that."""

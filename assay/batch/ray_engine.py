@@ -28,6 +28,7 @@ from assay.leftovers import OwnerLock, new_owner
 from assay.settings import Settings
 from assay.signing import sha256_of
 from media import AssayError, UsageError
+from safety import Policy
 
 try:
     import ray
@@ -120,6 +121,10 @@ class RayEngine:
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
+
+    def installation_key(self, policy: Policy) -> str | None:
+        """Other machines have their own; they are asked."""
+        return None
 
     def scoring_digest(self) -> str:
         """How the cluster scores; one of its machines loads the models for that."""

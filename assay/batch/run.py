@@ -12,10 +12,11 @@ from assay import banking
 from assay.batch.engine import Engine, Run
 from assay.batch.intake import Counts, Intake
 from assay.batch.plan import Plan
-from assay.batch.store import Store, Stored
+from assay.batch.store import Scoring, Store, Stored
 from assay.ledger import Ledger
 from assay.leftovers import OwnerLock, new_owner
 from assay.settings import Settings
+from safety import Policy
 
 Told = Callable[["Batch", Stored], None]
 
@@ -24,6 +25,10 @@ class AnyEngine(Protocol):
     """What runs a plan: this machine's processes, or a cluster's."""
 
     frames_under_way: dict[int, float]
+
+    def installation_key(self, policy: Policy) -> str | None:
+        """What the scoring digest follows from, where that can be told without a model."""
+        ...
 
     def scoring_digest(self) -> str:
         """How scores are made; raises what keeps the models from being loaded."""
@@ -58,14 +63,15 @@ class Batch:
         resume: go on with the newest run that was asked the same, if there is one; its rows stand and are told again.
         """
         policy = banking.policy(self.settings)
-        digest = self.engine.scoring_digest()
+        installation = self.engine.installation_key(policy)
+        digest = self.store.scoring_of(installation) or self.engine.scoring_digest()
         key = plan.key(policy, digest)
         before = self.store.newest(key) if resume else None
         if before is not None:
             self.id, plan = before, plan.resumed(self.store.run(before).asked)
             self.store.settle(before, "running")
         else:
-            self.id = self.store.begin(key, plan.asked(), policy, digest)
+            self.id = self.store.begin(key, plan.asked(), policy, Scoring(digest, installation))
         plan = replace(plan, wish=replace(plan.wish, policy_digest=policy.digest))
         intake = Intake(self.store, self.id, lambda row: told(self, row))
         self.counts = intake.counts

@@ -103,6 +103,13 @@ class Under:
         return {"policy_digest": self.policy.digest, "day": on.on, "require_complete": on.require_complete}
 
 
+class Scoring(NamedTuple):
+    """How scores are made, and the installation that this follows from; None: nobody vouches for that."""
+
+    digest: str
+    installation: str | None = None
+
+
 class Stored(NamedTuple):
     """A contract row as it was kept, and the exit code that stands for it."""
 
@@ -115,22 +122,28 @@ class Store:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        PathRow.metadata.create_all(ledger.engine, tables=_TABLES)  # type: ignore[arg-type]
 
     # Runs
 
-    def begin(self, key: str, asked: dict[str, Any], policy: Policy, scoring_digest: str) -> str:
+    def begin(self, key: str, asked: dict[str, Any], policy: Policy, scoring: Scoring) -> str:
         """A new run; returns its id."""
         run = new_id("run")
         with self.ledger.write() as session:
             session.merge(PolicyRow(digest=policy.digest, document=policy.document()))
             session.add(
                 RunRow(
-                    id=run, key=key, asked=asked, policy_digest=policy.digest, scoring_digest=scoring_digest,
-                    state="running", created=now(), updated=now(),
+                    id=run, key=key, asked=asked, policy_digest=policy.digest, state="running",
+                    scoring_digest=scoring.digest, installation=scoring.installation,
+                    created=now(), updated=now(),
                 )
             )  # fmt: skip
         return run
+
+    def scoring_of(self, installation: str | None) -> str | None:
+        """The scoring digest of an installation that has scored before."""
+        newest = select(RunRow.scoring_digest).where(RunRow.installation == installation)
+        with self._reading() as session:
+            return session.scalars(newest.order_by(RunRow.created.desc())).first() if installation else None
 
     def newest(self, key: str) -> str | None:
         """The newest run that was asked the same; None where there is none."""

@@ -22,6 +22,7 @@ class RunRow(Table):
     asked: Mapped[dict[str, Any]]
     policy_digest: Mapped[str] = mapped_column(String(64))
     scoring_digest: Mapped[str] = mapped_column(String(64))  # as the run began; a content's own stands with it
+    installation: Mapped[str | None] = mapped_column(String(64), index=True)  # what the digest follows from, if told
     state: Mapped[str]  # running, completed, stopped
     created: Mapped[datetime]
     updated: Mapped[datetime]
