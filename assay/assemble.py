@@ -53,6 +53,7 @@ def assemble(settings: Settings, owner: str, *, generator: bool) -> Stages:
         quarantine=lambda: quarantine(settings),
         worst=banking.worst_categories(settings),
         owner=owner,
+        prompts=settings.prompts,
         scoring_digest=scoring_digest(
             [*prompt.classifiers, *frame],
             prompt.policy.zero_shot_digest,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from assay import emergency
+from assay.auditing.erasing import erase_ended_job
 from assay.banking import found_worst
 from assay.evidence import evidence_of
 from assay.ledger import Brought, HeldRow, State, new_id, now
@@ -73,6 +74,14 @@ class Case:
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            case.forget()
+
+    def forget(self) -> None:
+        """Erases the words of a job that has ended, where the settings say that they are not kept."""
+        left = self.stages.prompts
+        if left != "full" and hasattr(self.stages.ledger, "engine"):
+            with self.stages.ledger.write() as session:
+                erase_ended_job(session, self.job, left)
 
     def take_in(self, request: Request) -> Request:
         """The request with its own copy of what it brings along: what is judged is what the generator is given."""

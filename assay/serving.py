@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 
+from assay.addresses import Openable
+
 
 class Serving(BaseModel):
     """Where the server listens, how many workers it starts, and what it lets in."""
@@ -38,3 +40,18 @@ class Serving(BaseModel):
     traces: bool = False  # send OpenTelemetry spans; where to, OTEL_EXPORTER_OTLP_ENDPOINT says
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+
+
+class Webhooks(BaseModel):
+    """Where the server may post events, and how long it waits for an answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    allow_http: bool = False  # else https only
+    allow_private: bool = False  # addresses that are not public: for development, and receivers in the same network
+    timeout_s: PositiveFloat = 10.0
+
+    @property
+    def openable(self) -> Openable:
+        """Which URLs that allows."""
+        return Openable(http=self.allow_http, private=self.allow_private)

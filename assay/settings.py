@@ -17,7 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from assay.serving import Serving
+from assay.serving import Serving, Webhooks
 
 
 class Deadlines(BaseModel):
@@ -216,6 +216,7 @@ class Settings(BaseSettings):
     pseudonym_days: PositiveFloat = 90.0  # after which actors get new names; three generations of keys are kept
     ledger_url: str | None = None  # SQLAlchemy's, e.g. postgresql+psycopg://assay@db/assay; None: SQLite under home
     serve: Serving = Serving()
+    webhooks: Webhooks = Webhooks()
 
     @classmethod
     def settings_customise_sources(

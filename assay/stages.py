@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assay.banking import Banks
 from assay.errors import StageFailed
@@ -86,6 +86,7 @@ class Stages:
     early_stop: bool = False
     recaptioner: Recaptioner | None = None
     quarantine: Callable[[], Quarantine] | None = None  # opened when it is first needed
+    prompts: Literal["full", "hashed", "none"] = "full"  # what is kept of the words of a job that has ended
     worst: frozenset[str] = frozenset({"sexual/minors"})  # categories of which no picture may be made
 
     @property

@@ -93,8 +93,9 @@ def erase_files(ledger: Ledger, job: str) -> bool:
             return False
         path = Path(row.asset["path"]) if row.asset and row.asset.get("path") else None
     if path is not None:
-        for each in (path, *path.parent.glob(f"{path.stem}.*.*")) if path.parent.is_dir() else (path,):
-            each.unlink(missing_ok=True)  # variants lie beside the video
+        pictures = ("thumbnail.jpg", "spritesheet.jpg") if path.parent.parent.name == job else ()  # the API's folders
+        for each in (path, *map(path.with_name, pictures)):
+            each.unlink(missing_ok=True)
     with ledger.write() as session:
         session.get_one(TakedownRow, job).erased = True
     return True

@@ -14,16 +14,29 @@ from starlette.concurrency import run_in_threadpool
 from assay.api.context import Context
 from assay.api.desks import open_desks
 from assay.api.errors import HANDLERS
+from assay.api.housekeeping import kept_house
 from assay.api.looking import watched
 from assay.api.middleware import Outermost
-from assay.api.routes import checks, content, health, metrics, moderations, scans, videos
+from assay.api.routes import (
+    admin,
+    checks,
+    content,
+    health,
+    metrics,
+    moderations,
+    reviews,
+    scans,
+    videos,
+    webhooks,
+)
 from assay.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
     videos.router, content.router, moderations.router, checks.router, scans.router, health.router, metrics.router,
+    webhooks.router, reviews.router, admin.router,
 )  # fmt: skip
 # Entered with the context when the server starts and left when it stops: background loops and the like.
-LIVES: tuple[Callable[[Context], AbstractContextManager[Any]], ...] = (open_desks, watched, metrics.counted)
+LIVES: tuple[Callable[[Context], AbstractContextManager[Any]], ...] = (open_desks, watched, metrics.counted, kept_house)
 
 
 def create_app(settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from assay.auditing.erasing import erase_words
 from assay.jobs.queue import Queue
 from assay.ledger import HeldRow, JobRow, Ledger, State, now
 from assay.settings import Settings
@@ -60,10 +61,11 @@ def tidy_job(settings: Settings, ledger: Ledger, job: str) -> None:
 
 def delete(settings: Settings, ledger: Ledger, job: str, *, hide: bool) -> None:
     """The bytes and the request's words go, and with `hide` the job from lists; OnLegalHold where the law keeps it."""
-    gone: dict[str, Any] = {"updated": now(), "asset": None, "request": {"deleted": True}}
+    gone: dict[str, Any] = {"updated": now(), "asset": None, "request": {"deleted": True, "erased": True}}
     gone |= {"deleted": now()} if hide else {}
     with ledger.write() as session:
         row = session.get_one(JobRow, job)
+        erase_words(session, job, "none", "deleted" if hide else "expired")
         wire = {name: value for name, value in (row.wire or {}).items() if name != "prompt"}
         free = (JobRow.id == job) & JobRow.legal_hold.is_(False)
         done: Any = session.execute(update(JobRow).where(free).values(wire=wire, **gone))
