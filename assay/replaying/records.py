@@ -54,7 +54,6 @@ class Records:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        GistRow.metadata.create_all(ledger.engine, tables=[ShapeRow.__table__, GistRow.__table__])  # type: ignore[list-item]
         self._shapes: dict[str, str] = {}
 
     def of(self, run: str) -> Iterator[Record]:

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import insert
 
 from assay.batch.recording import body_of
-from assay.batch.store import Store
+from assay.batch.store import Scoring, Store
 from assay.batch.tables import ContentRow, DecidedRow, PathRow
 from assay.ledger import (
     DecisionRow,
@@ -50,7 +50,7 @@ _PTS = np.arange(FRAMES) / RATE
 def make(ledger: Ledger, rows: int, policy: Policy, loud: float) -> str:
     """A run over that many files; `loud`: the share in which one track rises above 0.35. Returns its id."""
     store = Store(ledger)
-    run = store.begin("benchmark", {}, policy, DIGEST)
+    run = store.begin("benchmark", {}, policy, Scoring(DIGEST))
     random = np.random.default_rng(1)
     for start in range(0, rows, _MANY):
         portion = [_examined(number, policy, random, loud) for number in range(start, min(rows, start + _MANY))]

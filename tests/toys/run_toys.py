@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from assay.batch.recording import Notebook
-from assay.batch.store import Filed, Store
+from assay.batch.store import Filed, Scoring, Store
 from assay.ledger import Ledger
 from assay.outcome import Outcome
 from safety import (
@@ -97,7 +97,7 @@ def failed(name: str) -> Filed:
 def run_of(ledger: Ledger, policy: Policy, files: Sequence[Seen], *more: Filed) -> str:
     """A finished run over these; its id."""
     store = Store(ledger)
-    run = store.begin("key", {"paths": ["."]}, policy, DIGEST)
+    run = store.begin("key", {"paths": ["."]}, policy, Scoring(DIGEST))
     finished = [filed(one, policy) for one in files] + list(more)
     for start in range(0, len(finished), 20):
         store.keep(run, finished[start : start + 20])
