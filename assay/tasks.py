@@ -15,7 +15,7 @@ from assay.prompting import PromptStage
 from assay.rows import prompt_row
 from assay.settings import Settings
 from assay.watch import Watch, stage
-from safety import Circumstances, Examination, Item, Policy, Stage, decide, examine_text
+from safety import Circumstances, Examination, Item, Policy, Stage, decide, examine_texts
 
 if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompts must not wait for the rest
     from pathlib import Path
@@ -156,7 +156,7 @@ def texts(bench: Bench, asks: Sequence[TextAsk], watch: Watch) -> list[Examinati
     """What is said of each of several texts, in order; nothing is decided here."""
     readers = bench.prompt.classifiers
     with stage(watch, "prompt"):
-        return [examine_text(ask.item, ask.text, readers, ask.wanted) for ask in asks]
+        return examine_texts([(ask.item, ask.text) for ask in asks], readers, [ask.wanted for ask in asks])
 
 
 def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:

@@ -9,7 +9,7 @@ from .errors import (
     PolicyError as PolicyError,
     ReplayRefused as ReplayRefused,
 )
-from .examine import examine_text as examine_text
+from .examine import examine_text as examine_text, examine_texts as examine_texts
 from .examples import ExampleOutcome as ExampleOutcome, run_examples as run_examples
 from .gist import Gist as Gist, applicable as applicable
 from .linting import Finding as Finding, lint as lint

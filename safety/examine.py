@@ -43,6 +43,43 @@ def examine_text(item: Item, text: str, classifiers: Sequence[PromptClassifier],
     return Examination((item,), tuple(scores), tuple(posture))
 
 
+def examine_texts(
+    asked: Sequence[tuple[Item, str]], classifiers: Sequence[PromptClassifier], wanted: Sequence[Sequence[str]]
+) -> list[Examination]:
+    """`examine_text` of several texts, `wanted` for each. What a classifier says together, it would say one by one.
+
+    A classifier that offers `score_all(asked)` is given them together; where that fails, each alone, so that a text
+    that it cannot take fails by itself.
+    """
+    readers = [_together(classifier, asked) for classifier in classifiers]
+    return [examine_text(item, text, readers, own) for (item, text), own in zip(asked, wanted, strict=True)]
+
+
+def _together(classifier: PromptClassifier, asked: Sequence[tuple[Item, str]]) -> PromptClassifier:
+    """The classifier as one that has read all of them; as it is where it reads no texts together, or could not."""
+    score_all = getattr(classifier, "score_all", None)
+    if score_all is None or len(asked) < 2:
+        return classifier
+    try:
+        answers = list(score_all(asked))
+    except Exception:  # noqa: BLE001 (each is asked alone, and what is raised then is recorded)
+        return classifier
+    return _HasRead(classifier, dict(zip(asked, answers, strict=True))) if len(answers) == len(asked) else classifier
+
+
+class _HasRead:
+    """A classifier that has read several texts already."""
+
+    def __init__(self, classifier: PromptClassifier, said: dict[tuple[Item, str], list[Score]]) -> None:
+        self.name, self.version, self.runtime = classifier.name, classifier.version, classifier.runtime
+        self.weights_sha256, self.categories = classifier.weights_sha256, classifier.categories
+        self._said = said
+
+    def score(self, item: Item, text: str) -> list[Score]:
+        """What it said."""
+        return self._said[item, text]
+
+
 def _ask(classifier: PromptClassifier, item: Item, text: str, asked: Sequence[str]) -> list[Score]:
     """The classifier's scores for the categories it was asked about; never fewer than one a category."""
     name = source(classifier)

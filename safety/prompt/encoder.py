@@ -85,8 +85,10 @@ class Encoder:
             better = np.ones(len(logits), bool) if best is None else logits > best
             best = logits if best is None else np.maximum(best, logits)
             spans = spans or [(0, 0)] * len(logits)
+            inner = said[1:-1]  # (T, C), without the first and last piece
+            levels = np.median(inner, axis=0)
             for column in np.flatnonzero(better):
-                first, last = _loudest(said[1:-1, column])
+                first, last = _loudest(inner[:, column], levels[column])
                 spans[column] = (pieces.starts[start + first], pieces.ends[start + last])
         return None if best is None else Judged(best, tuple(spans))
 
@@ -114,9 +116,9 @@ def _windows(count: int) -> list[tuple[int, int]]:
     return list(dict.fromkeys(cut))
 
 
-def _loudest(said: NDArray[np.float32]) -> tuple[int, int]:
+def _loudest(said: NDArray[np.float32], middle: np.floating[Any]) -> tuple[int, int]:
     """The first and last of the run of pieces round the loudest that speak at least half as loudly above the middle."""
-    level = float(np.median(said))
+    level = float(middle)
     peak = int(said.argmax())
     floor = level + 0.5 * (float(said[peak]) - level)
     first = last = peak

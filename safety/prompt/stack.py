@@ -7,7 +7,7 @@ signal weigh. It was fitted on prompts of sources that none of them had seen. A 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import Traversable
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 
 from safety.prompt.calibration import Calibration, Mix
 from safety.prompt.encoder import Encoder, Judged, encoded_text
-from safety.prompt.linear import Features, LinearModel, features, windows
+from safety.prompt.linear import Features, LinearModel, features_of, windows
 from safety.prompt.reading import ReadView
 
 SILENT = -8.0  # the logit of a judge that found nothing to judge
@@ -59,8 +59,17 @@ class LearnedJudge:
 
     def judge(self, view: ReadView, shown: float) -> dict[str, Said]:
         """The value of every category for a view; from `shown` on with the place in the user's text."""
-        linear = self._loudest(view.masked)
-        encoded = self._encoder.judge(encoded_text(view.key.view)) if self._encoder else None
+        return self.judge_all([view], shown)[0]
+
+    def judge_all(self, views: Sequence[ReadView], shown: float) -> list[dict[str, Said]]:
+        """Several views, each as if it were alone; the linear model takes them together, the encoder one by one."""
+        linear = self._loudest([view.masked for view in views])
+        encoded = [self._encoder.judge(encoded_text(view.key.view)) if self._encoder else None for view in views]
+        return [self._said(*each, shown) for each in zip(views, linear, encoded, strict=True)]
+
+    def _said(
+        self, view: ReadView, linear: Mapping[str, _Loudest], encoded: Judged | None, shown: float
+    ) -> dict[str, Said]:
         if encoded is None and not linear:
             return {}
         out = {}
@@ -81,16 +90,16 @@ class LearnedJudge:
             total += mix.encoder * (float(encoded.logits[self._heads[category]]) if encoded else SILENT)
         return total
 
-    def _loudest(self, masked: str) -> dict[str, _Loudest]:
-        """What the linear model says of each category, from the loudest window; nothing where nothing is left."""
-        best: dict[str, _Loudest] = {}
-        for start, end in windows(masked):
-            found = features(masked[start:end])
+    def _loudest(self, masked: Sequence[str]) -> list[dict[str, _Loudest]]:
+        """What the linear model says of each category, from a text's loudest window; nothing where nothing is left."""
+        cut = [(number, start, text[start:end]) for number, text in enumerate(masked) for start, end in windows(text)]
+        best: list[dict[str, _Loudest]] = [{} for _ in masked]
+        for (number, start, window), found in zip(cut, features_of([window for *_, window in cut]), strict=True):
             if len(found.buckets):
-                logits = self._linear.logits(found)
+                logits, mine = self._linear.logits(found), best[number]
                 for category, column in self._columns.items():
-                    if category not in best or logits[column] > best[category].logit:
-                        best[category] = _Loudest(float(logits[column]), start, masked[start:end], found)
+                    if category not in mine or logits[column] > mine[category].logit:
+                        mine[category] = _Loudest(float(logits[column]), start, window, found)
         return best
 
     def _span(
