@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -34,6 +36,7 @@ from safety import Examination, Policy
 
 _PICTURES = 16  # that may wait; each is looked at for a second or so, and is held in memory meanwhile
 _PATIENCE_S = 1.0  # with each desk at the end: its clients have had the server's grace already
+_ROLLOUT_S = 1.0  # a roll-out is read again after so long
 _FILES = 4  # that may wait; each is on the disk
 
 Asked = TypeVar("Asked")
@@ -57,7 +60,9 @@ class Desks:
     files: Batcher[FileAsk, Any]
     folder: Path
     check_key: bytes  # ids of answers of the public detector are proved by it
-    policies: Callable[[str | None], Policy]
+    policies: Callable[[str | None], Policy]  # by name; None: the server's
+    rolled: Callable[[str], str]  # the name of the policy of a digest: its file
+    rollouts: dict[str, tuple[float, rollout.Rollout]] = field(default_factory=dict)  # by tenant, and when it was read
 
     @property
     def by_name(self) -> Mapping[str, Batcher[Any, Any]]:
@@ -91,7 +96,7 @@ def open_desks(here: Context) -> Iterator[Desks]:
         for desk in (texts, pictures, files):
             stack.callback(desk.close, _PATIENCE_S)
         key = load_key(settings.home / "checks.key", create=True)
-        desks = Desks(texts, pictures, files, folder, key, _policies(settings))
+        desks = Desks(texts, pictures, files, folder, key, _policies(settings), _rolled(here))
         here.parts["desks"] = desks
         yield desks
 
@@ -103,9 +108,17 @@ def desks_of(here: Context) -> Desks:
 
 
 def policy_for(here: Context, caller: Caller, id: str) -> Policy:
-    """The policy that judges this request: what is rolled out for the tenant, else the tenant's, else the server's."""
-    rolled = rollout.policy_name(here.ledger, here.settings.home / "policies", id, caller.tenant)
-    return desks_of(here).policies(rolled or caller.policy)
+    """The policy that judges this request: what is rolled out for the tenant, else the tenant's, else the server's.
+
+    A roll-out counts from at most a second after it was made; what a request is judged by is cited in its answer.
+    """
+    desks = desks_of(here)
+    when, current = desks.rollouts.get(caller.tenant, (-_ROLLOUT_S, None))
+    if current is None or time.monotonic() - when >= _ROLLOUT_S:
+        current = rollout.current(here.ledger, caller.tenant)
+        desks.rollouts[caller.tenant] = (time.monotonic(), current)
+    digest = current.acts_for(id)
+    return desks.policies(caller.policy if digest is None else desks.rolled(digest))
 
 
 def ask(desk: Batcher[Asked, Answer], name: str, *asked: Asked, weight: int = 1) -> list[Future[Answer]]:
@@ -189,6 +202,17 @@ def _one_by_one(worker: Worker, asked: Sequence[PictureAsk]) -> Sequence[Examina
 def _each_its_task(worker: Worker, asked: Sequence[FileAsk]) -> Sequence[Any]:
     with span("files", batch=len(asked)):
         return [worker.call(one.task, one.argument) for one in asked]
+
+
+def _rolled(here: Context) -> Callable[[str], str]:
+    """Names of policies that were rolled out; what is under a digest never changes."""
+    folder = here.settings.policies
+
+    def name(digest: str) -> str:
+        rollout.load(here.ledger, folder, digest)  # whole, and in a file
+        return str(rollout.file_of(folder, digest))
+
+    return lru_cache(maxsize=32)(name)
 
 
 def _policies(settings: Settings) -> Callable[[str | None], Policy]:
