@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from toy_server import Served, served
 
 from assay.assemble import signer
-from assay.ledger import JobRow, Ledger
+from assay.ledger import JobRow, Ledger, State
 from provenance import read
 
 JOBS, KILLS = 40, 100
@@ -76,7 +76,8 @@ def test_kills_at_a_hundred_moments(tmp_path: Path) -> None:
         with httpx.Client(base_url=server.url, headers=headers, timeout=60, transport=transport) as http:
             jobs = [created(http, number) for number in range(JOBS)]
             for number in range(KILLS):
-                time.sleep(dice.uniform(0.05, 1.5))
+                wait_for_work(server, 2.0)
+                time.sleep(dice.uniform(0.0, 0.6))
                 kill(server, dice)
                 if number % 10 == 9:
                     downloads_are_signed(server, http, tmp_path, seen)
@@ -89,6 +90,17 @@ def test_kills_at_a_hundred_moments(tmp_path: Path) -> None:
         time.sleep(3)
         assert server.stop() == 0
         nothing_is_left(server, jobs)
+
+
+def wait_for_work(server: Served, most_s: float) -> None:
+    """Until some job is being worked on: there a kill hurts most."""
+    ledger, deadline = Ledger(server.settings.ledger), time.monotonic() + most_s
+    while time.monotonic() < deadline:
+        with Session(ledger.engine) as session:
+            if session.scalar(select(JobRow.id).where(JobRow.state == State.RUNNING).limit(1)):
+                break
+        time.sleep(0.02)
+    ledger.close()
 
 
 def created(http: httpx.Client, number: int) -> str:
