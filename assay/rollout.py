@@ -16,6 +16,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,20 @@ def roll_out(ledger: Ledger, folder: Path, rollout: Rollout, by: str, tenant: st
 def load(ledger: Ledger, folder: Path, digest: str) -> Policy:
     """A kept policy, proved by its digest. The file is written anew where only the ledger has it."""
     path = file_of(folder, digest)
-    with contextlib.suppress(PolicyError):
-        if path.exists() and (policy := Policy.load(str(path))).digest == digest:
+    with contextlib.suppress(PolicyError, FileNotFoundError):
+        stat = path.stat()
+        if (policy := _read(path, stat.st_mtime_ns, stat.st_size)).digest == digest:
             return policy
     policy = ledger.policy(digest)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_textfile(path, json.dumps(policy.document()))
     return policy
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _modified: int, _size: int) -> Policy:
+    """A policy's file, read once as long as it is not touched: YAML takes its time."""
+    return Policy.load(str(path))
 
 
 def policy_name(ledger: Ledger, folder: Path, request_id: str, tenant: str | None = None) -> str | None:
@@ -139,7 +147,7 @@ def known(ledger: Ledger) -> list[dict[str, Any]]:
 
     counted = select(DecisionRow.policy_digest, func.count()).group_by(DecisionRow.policy_digest)
     with Session(ledger.engine) as session:
-        counts = dict(session.execute(counted).tuples().all())
+        counts: dict[str | None, int] = dict(session.execute(counted))
         rows = session.scalars(select(PolicyRow).order_by(PolicyRow.digest)).all()
         return [
             {"digest": row.digest, "id": row.document.get("id"), "version": row.document.get("version"),

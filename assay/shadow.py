@@ -76,7 +76,7 @@ def comparisons(ledger: Ledger) -> list[Comparison]:
     """How often each shadow policy would have done what, against what was done."""
     kinds = (ShadowRow.policy, ShadowRow.digest, ShadowRow.acted, ShadowRow.would)
     with Session(ledger.engine) as session:
-        rows = session.execute(select(*kinds, func.count()).group_by(*kinds).order_by(*kinds)).tuples().all()
+        rows = session.execute(select(*kinds, func.count()).group_by(*kinds).order_by(*kinds)).all()
     return [Comparison(*row) for row in rows]
 
 

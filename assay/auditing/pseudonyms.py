@@ -66,6 +66,8 @@ class Pseudonyms:
             raise PseudonymKeyUnusable(f"{path} can be read by others than its owner; chmod 600 {path}")
         try:
             kept = [(one["made"], one["key"]) for one in json.loads(path.read_bytes())]
+            if not kept:
+                raise ValueError
             for made, key in kept:
                 datetime.fromisoformat(made), bytes.fromhex(key)
         except (ValueError, TypeError, KeyError) as error:

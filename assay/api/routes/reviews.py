@@ -24,7 +24,7 @@ from assay.tenants import Caller
 
 router = APIRouter(prefix="/v1/admin", tags=["reviews"], responses=COMMON)
 
-_BLUR = 1 / 12  # of the longer side: shapes are lost, colours and movement stay
+_CELLS = 12  # along the longer side: what is left of a blurred picture
 _PICTURE: dict[int | str, Any] = {
     200: {"description": "A frame.", "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -154,6 +154,8 @@ def _blurred(jpeg: bytes) -> bytes:
     from PIL import Image, ImageFilter
 
     picture = Image.open(io.BytesIO(jpeg)).convert("L")
+    small = picture.resize([max(1, side * _CELLS // max(picture.size)) for side in picture.size], Image.Resampling.BOX)
     out = io.BytesIO()
-    picture.filter(ImageFilter.GaussianBlur(max(picture.size) * _BLUR)).save(out, "JPEG", quality=60)
+    large = small.resize(picture.size, Image.Resampling.BICUBIC)
+    large.filter(ImageFilter.GaussianBlur(4)).save(out, "JPEG", quality=60)
     return out.getvalue()

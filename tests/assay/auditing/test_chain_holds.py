@@ -72,7 +72,8 @@ def test_what_happened_is_in_the_chain(ledger: Ledger, folder: Path) -> None:
     assert (walk.sound, walk.entries, walk.waiting) == (True, 3, 0), walk.faults
     assert point.count == 3
     with raw(ledger) as file:
-        assert {kind for (kind,) in file.execute("select kind from audit_entries")} == {"request", "decision", "settled"}
+        kinds = {kind for (kind,) in file.execute("select kind from audit_entries")}
+        assert kinds == {"request", "decision", "settled"}
         assert "grey" not in str(file.execute("select * from audit_entries").fetchall())
     assert seal(ledger, folder) == []
 
