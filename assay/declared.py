@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from classifier import ManifestSignal
-from provenance import Credentials, Ingredient, ManifestSummary, State
+from provenance import Credentials, Ingredient, State
 
 _SCHEME = "cv.iptc.org/newscodes/digitalsourcetype/"
 # IPTC digital source types, https://cv.iptc.org/newscodes/digitalsourcetype/: those that name a generator,
@@ -37,12 +37,13 @@ def declared(found: Credentials) -> ManifestSignal:
     kinds = [(summary, _kinds(summary.source_types)) for summary in found.manifests]
     newest = kinds[0][1] if kinds else frozenset()
     synthetic = bool(SYNTHETIC & _kinds(found.digital_source_types))
+    trusted = _trusted(found)
     # One manifest may hold both, as of a photograph that was filled in; a camera's own claim has no generated ancestor.
     two_stories = bool(CAPTURE & newest and not SYNTHETIC & newest and any(SYNTHETIC & each for _, each in kinds[1:]))
     return ManifestSignal(
         state="expired" if found.state is State.INVALID and not found.tampered else found.state.value,
         declares_synthetic=synthetic,
-        vouched=any(SYNTHETIC & each and _trusted(summary, found) for summary, each in kinds),
+        vouched=any(SYNTHETIC & each and summary.label in trusted for summary, each in kinds),
         claims_capture=any(CAPTURE & each for _, each in kinds),
         contradicts_itself=two_stories,
     )
@@ -55,8 +56,9 @@ def maker(found: Credentials) -> str | None:
     """
     if found.state is not State.TRUSTED:
         return None
+    trusted = _trusted(found)
     for summary in found.manifests:
-        if SYNTHETIC & _kinds(summary.source_types) and _trusted(summary, found):
+        if SYNTHETIC & _kinds(summary.source_types) and summary.label in trusted:
             return ", ".join(summary.makers) or summary.generator
     return None
 
@@ -84,12 +86,15 @@ def _name(uri: str) -> Iterator[str]:
         yield name.strip("/")
 
 
-def _trusted(summary: ManifestSummary, found: Credentials) -> bool:
-    """Whether this manifest's own signer is trusted and nothing was said against it where it is cited."""
-    if summary is found.manifests[0]:
-        return found.claim_state is State.TRUSTED
-    states = [each.state for each in _tree(found.ingredients) if each.label == summary.label]
-    return bool(states) and all(state is State.TRUSTED for state in states)
+def _trusted(found: Credentials) -> frozenset[str]:
+    """The labels of the manifests whose signer is trusted, with nothing said against them wherever they are cited."""
+    states: dict[str, set[State]] = {}
+    for each in _tree(found.ingredients):
+        if each.label is not None:
+            states.setdefault(each.label, set()).add(each.state)
+    if found.manifests:
+        states[found.manifests[0].label] = {found.claim_state}
+    return frozenset(label for label, its in states.items() if its == {State.TRUSTED})
 
 
 def _tree(ingredients: Iterable[Ingredient]) -> Iterator[Ingredient]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import wave
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -347,13 +348,16 @@ def test_what_cannot_be_decoded_may_still_be_proved(world: World, own: Path, tmp
     """Where no picture can be read the manifest answers alone, and the reason stands where the score would; where
     there is no manifest either, that is an error.
     """
-    broken = tmp_path / "broken.mp4"
-    broken.write_bytes(own.read_bytes()[:2000])
-    row = detect(broken, world.trust, LIKELY)
-    assert row["answer"] in ("contradictory", "inconclusive", None)
-    if row["answer"] is not None:
-        assert row["signals"]["forensic"]["value"] is None
-        assert row["signals"]["forensic"]["absence"]
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(b"\0\1" * 800)
+    row = detect(world.published("tone.wav", world.ours, tmp_path / "tone.wav"), world.trust, LIKELY)
+    assert row["answer"] == "synthetic"
+    assert row["signals"]["forensic"]["value"] is None
+    assert "no video stream" in row["signals"]["forensic"]["absence"]
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(own.read_bytes()[:2000])
+    assert detect(cut, world.trust, LIKELY)["answer"] in (None, "contradictory", "inconclusive")
     for name, content in (("text.mp4", b"no video"), ("empty.mp4", b"")):
         (tmp_path / name).write_bytes(content)
         row = detect(tmp_path / name, world.trust, LIKELY)

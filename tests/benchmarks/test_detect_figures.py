@@ -30,7 +30,7 @@ def clip(generated: bool, value: float | None, likely: bool | None = False, sour
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]), st.booleans()), min_size=2, max_size=40))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_auc_counts_pairs(pairs: list[tuple[float, bool]]) -> None:
     """The AUC is the share of pairs in the right order, ties counting half; without one of the classes no number."""
     values, generated = (np.array(part) for part in zip(*pairs, strict=True))

@@ -102,7 +102,7 @@ def test_what_is_not_there_is_said(family: str, tmp_path: Path) -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra, the remedy is in the error."""
-    monkeypatch.setitem(sys.modules, "transformers", None)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModelUnavailable, match=r"assay-video\[transformers\]"):
         encoder_of(EncoderModel("xclip", "x"))
 

@@ -113,7 +113,7 @@ signals = st.builds(Signals, st.none() | manifests, st.none() | marks, st.none()
 
 
 @given(signals)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_no_proof_without_somebody_we_trust(given_signals: Signals) -> None:
     """`synthetic` is never answered without a trusted manifest that declares it, or a mark that only we can write."""
     fused = fuse(given_signals)
@@ -124,7 +124,7 @@ def test_no_proof_without_somebody_we_trust(given_signals: Signals) -> None:
 
 
 @given(signals, st.sampled_from(["manifest", "watermark", "fingerprint", "forensic"]))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_who_could_not_look_adds_nothing(given_signals: Signals, name: str) -> None:
     """A signal of None counts exactly as one that looked and found nothing."""
     nothing = {
@@ -139,7 +139,7 @@ def test_who_could_not_look_adds_nothing(given_signals: Signals, name: str) -> N
 
 
 @given(signals, st.sampled_from(["watermark", "fingerprint", "forensic"]))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_taking_a_witness_away_raises_no_answer(given_signals: Signals, name: str) -> None:
     """Without one of the witnesses of the pixels, no answer becomes louder; a contradiction may dissolve into less."""
     before = fuse(given_signals).answer
@@ -148,7 +148,7 @@ def test_taking_a_witness_away_raises_no_answer(given_signals: Signals, name: st
 
 
 @given(signals)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_a_tampered_manifest_is_always_contradictory(given_signals: Signals) -> None:
     """Whatever else is found, a manifest that was tampered with is neither proof nor likelihood."""
     broken = replace(given_signals, manifest=ManifestSignal("invalid", True, True))
@@ -156,7 +156,7 @@ def test_a_tampered_manifest_is_always_contradictory(given_signals: Signals) -> 
 
 
 @given(signals)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_a_likelihood_states_its_rate(given_signals: Signals) -> None:
     """`likely-synthetic` names the false-positive rate of everybody who was asked, and whose word it is."""
     fused = fuse(given_signals)
