@@ -121,6 +121,7 @@ class RayEngine:
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # stderr is for people who wait for rows
 
     def installation_key(self, policy: Policy) -> str | None:
         """Other machines have their own; they are asked."""

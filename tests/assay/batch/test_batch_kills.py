@@ -123,7 +123,7 @@ def killed_again_and_again(runs: Runs, workers: Any) -> None:
         assert runs.progressed(runs.written() + STEP), f"the run ended before the {kill} was killed"
         if kill == "driver":
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()
             process = runs.start()
             continue
         until = time.monotonic() + 60
@@ -171,7 +171,7 @@ def cluster(calm: Runs, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Runs,
     from ray.cluster_utils import Cluster
 
     runs = Runs(calm.folder, "ray", "--resume", "--engine", "ray", "--workers", "2")
-    for name, value in (runs.environment | {"RAY_memory_monitor_refresh_ms": "0"}).items():
+    for name, value in (runs.environment | {"RAY_memory_monitor_refresh_ms": "0", "RAY_worker_niceness": "0"}).items():
         monkeypatch.setenv(name, value)
     small = {"num_cpus": 1, "object_store_memory": 150_000_000, "include_dashboard": False}
     nodes = Cluster(initialize_head=True, head_node_args=small)
