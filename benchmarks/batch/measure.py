@@ -33,6 +33,7 @@ class Took:
     writer_s: float  # wall time in group commits
     writer_cpu_s: float
     frames: int
+    cpu_s: float  # of the workers
     resident_mb: list[float]
 
 
@@ -46,15 +47,17 @@ def scanned(folder: Path, home: Path, workers: int, models: Sequence[str], pinne
         if pinned:
             _pin([hand.worker._process.pid for hand in engine._hands])
         memory.clear()
+        workers = [hand.worker._process.pid for hand in engine._hands]
+        cpu = _cpu_s(workers)
         began = time.perf_counter()
 
         def note(_: Batch) -> None:
-            if not memory or batch.counts.files // 200 > (len(memory) - 1):
-                memory.append(_resident_mb([os.getpid(), *(hand.worker._process.pid for hand in engine._hands)]))
+            if batch.counts is not None and batch.counts.files // 200 >= len(memory):
+                memory.append(_resident_mb([os.getpid(), *workers]))
 
         batch.scan(Plan((str(folder),)), False, lambda _, row: None, note)
         took = time.perf_counter() - began
-        return Took(took, spent[0], spent[1], batch.counts.frames, memory)
+        return Took(took, spent[0], spent[1], batch.counts.frames, _cpu_s(workers) - cpu, memory)
 
 
 @contextmanager
@@ -82,30 +85,40 @@ def _pin(processes: Sequence[int]) -> None:
             os.sched_setaffinity(int(thread.name), {cpus[number % len(cpus)]})
 
 
+def _cpu_s(processes: Sequence[int]) -> float:
+    fields = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in processes]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def _resident_mb(processes: Sequence[int]) -> float:
     pages = sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in processes)
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def workers(folder: Path, scratch: Path, rounds: int, models: Sequence[str]) -> str:
-    """Two one-thread workers against one."""
-    ratios = []
+    """Two one-thread workers against one, in wall time and in what a file costs of a processor."""
+    walls, costs = [], []
     for number in range(rounds):
         one = scanned(folder, scratch / f"one-{number}", 1, models, pinned=True)
         two = scanned(folder, scratch / f"two-{number}", 2, models, pinned=True)
-        ratios.append(one.wall_s / two.wall_s)
-    shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-    return f"| 2 one-thread workers against 1 | **{statistics.median(ratios):.2f}x** | rounds: {shown} |"
+        walls.append(one.wall_s / two.wall_s)
+        costs.append(two.cpu_s / one.cpu_s)
+    shown = ", ".join(f"{ratio:.2f}" for ratio in walls)
+    return (
+        f"| 2 one-thread workers against 1 | **{statistics.median(walls):.2f}x** | rounds: {shown}; a file cost "
+        f"{statistics.median(costs):.2f} times the processor time; load {os.getloadavg()[0]:.1f} |"
+    )
 
 
 def ledger(folder: Path, scratch: Path, models: Sequence[str]) -> str:
-    """The share of a scan's time that writing took."""
+    """What writing took of the processor, beside what looking took."""
     took = scanned(folder, scratch / "ledger", 2, models)
     files = sum(1 for path in folder.rglob("*.mp4"))
-    share, cpu = took.writer_s / took.wall_s, took.writer_cpu_s / (took.wall_s * 2)
+    share = took.writer_cpu_s / (took.cpu_s + took.writer_cpu_s)
     return (
-        f"| ledger, {files} files of {took.frames // files} frames | **{100 * cpu:.2f} %** of two processors' time | the "
-        f"writer's thread was in commits for {100 * share:.1f} % of the wall time, beside the workers |"
+        f"| ledger, {files} files of {took.frames // files} frames | **{100 * share:.2f} %** of the processor time | "
+        f"{1000 * took.writer_cpu_s / files:.2f} ms a file to write, {1000 * took.cpu_s / files:.0f} ms to look; commits "
+        f"took {100 * took.writer_s / took.wall_s:.1f} % of the wall time, beside the workers |"
     )
 
 
