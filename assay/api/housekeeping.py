@@ -14,13 +14,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
 from assay import emergency, shadow, withdrawal
 from assay.api.context import Context
 from assay.auditing.erasing import erase_ended
-from assay.auditing.sealing import seal
+from assay.auditing.sealing import seal, waiting
 from assay.delivery import Send, deliver_due, http_sender
 from assay.endpoints import Endpoints
 from assay.ledger import now
+from assay.metrics import Gauge
+from assay.outbox import OutboxRow
 from assay.request import ScanRequest
 from assay.worker import Worker
 from safety import Examination
@@ -114,6 +119,18 @@ class Housekeeper:
     def _shadow(self) -> None:
         for job in shadow.unjudged(self.here.ledger, now() - _BACK):
             shadow.judge_in_shadow(self.here.ledger, self.here.settings.policies, job)
+
+
+def gauges(here: Context) -> list[Gauge]:
+    """What the chores have before them, and what shadow policies would have done."""
+    with Session(here.ledger.engine) as session:
+        told = session.scalar(select(func.count()).where(OutboxRow.state == "waiting")) or 0
+    return [
+        Gauge("assay_audit_waiting", "Entries of the audit chain that wait for their seal.", waiting(here.ledger)),
+        Gauge("assay_webhooks_waiting", "Events that no receiver has taken yet.", told),
+        Gauge("assay_emergency_rules", "Emergency rules in force.", len(emergency.rules(here.ledger))),
+        *shadow.gauges(here.ledger),
+    ]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from assay.api.context import Context
 from assay.api.desks import FileAsk, desks_of
+from assay.api.housekeeping import Housekeeper
 from assay.assemble import signing_identity
 from assay.batching import Busy
 from media import AssayError
@@ -72,6 +73,7 @@ class Looker:
             "ledger": _fault(self._ledger),
             "signing": _fault(self._signing),
             "disk": _fault(self._disk),
+            "audit": self._chore("audit"),
         }
         models = self._of_models()
         self._look, self._when = Look({**faults, **models.faults}, models.models, models.to_people), time.monotonic()
@@ -104,6 +106,11 @@ class Looker:
             session.execute(text("SELECT 1"))
             if self._here.ledger.engine.dialect.name == "sqlite":
                 session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+
+    def _chore(self, name: str) -> str | None:
+        """Why a chore of the housekeeper fails; None where it does not, or nobody keeps house yet."""
+        keeper: Housekeeper | None = self._here.parts.get("housekeeper")
+        return None if keeper is None else keeper.faults.get(name)
 
     def _signing(self) -> None:
         signing_identity(self._here.settings).ensure_usable()

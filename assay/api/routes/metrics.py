@@ -13,8 +13,10 @@ from assay.api.auth import require
 from assay.api.context import Context, Here, context
 from assay.api.desks import desks_of
 from assay.api.errors import documented
+from assay.api.housekeeping import gauges
 from assay.api.looking import looker_of
 from assay.api.meters import ServerState
+from assay.metrics import exposition
 
 router = APIRouter(tags=["operations"])
 
@@ -41,4 +43,5 @@ def scraper(request: Request, here: Annotated[Context, Depends(context)]) -> Non
 def metrics(here: Here) -> Response:
     """Counts, times and gauges in the text format of Prometheus."""
     state: ServerState = here.parts["state"]
-    return Response(state.exposition(), media_type=CONTENT_TYPE_LATEST)
+    ours = exposition(gauges(here)).encode()
+    return Response(state.exposition() + ours, media_type=CONTENT_TYPE_LATEST)
