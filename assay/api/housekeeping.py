@@ -19,20 +19,23 @@ from sqlalchemy.orm import Session
 
 from assay import emergency, shadow, withdrawal
 from assay.api.context import Context
+from assay.api.standing import count_refusal
 from assay.auditing.erasing import erase_ended
 from assay.auditing.sealing import seal, waiting
 from assay.delivery import Send, deliver_due, http_sender
 from assay.endpoints import Endpoints
-from assay.ledger import now
+from assay.ledger import JobRow, State, now
 from assay.metrics import Gauge
 from assay.outbox import OutboxRow
 from assay.request import ScanRequest
+from assay.strikes import StrikeRow
 from assay.worker import Worker
 from safety import Examination
 
 log = logging.getLogger("assay.housekeeping")
 
 EVERY_S = 1.0
+_RECENT = timedelta(minutes=10)  # in which a refusal must have been counted
 _BACK = timedelta(days=1)  # how far back shadow policies look
 
 
@@ -58,6 +61,7 @@ class Housekeeper:
             "audit": lambda: seal(ledger, settings.audit),
             "emergency": self._emergency,
             "shadow": self._shadow,
+            "strikes": self._strikes,
             "erasure": (lambda: None) if left == "full" else lambda: erase_ended(ledger, left),
         }
 
@@ -115,6 +119,16 @@ class Housekeeper:
         outcome = self._scanner.call("scan", ScanRequest(path))
         seen: Examination = outcome.examination
         return seen
+
+    def _strikes(self) -> None:
+        """Refusals that workers came to: of pictures and videos that were brought along."""
+        refused = (JobRow.state == State.COMPLETED) & (JobRow.action == "block") & JobRow.actor.is_not(None)
+        counted = select(StrikeRow.job)
+        recent = (JobRow.updated >= now() - _RECENT) & JobRow.wire.is_not(None) & JobRow.id.not_in(counted)
+        with Session(self.here.ledger.engine) as session:
+            jobs = session.execute(select(JobRow.id, JobRow.policy).where(refused, recent)).all()
+        for job, policy in jobs:
+            count_refusal(self.here, job, policy)
 
     def _shadow(self) -> None:
         for job in shadow.unjudged(self.here.ledger, now() - _BACK):
