@@ -46,7 +46,7 @@ def decide(
     findings = Findings(policy, stages.pop(), circumstances)
     applicable = findings.hear(items, scores)
     findings.walk(items)
-    written = [json.dumps(item.to_json(), sort_keys=True) for item in items]
+    written = [_written(item.to_json()) for item in items]
     return findings.decision(identity(policy, written, map(canonical, applicable), circumstances))
 
 
@@ -157,6 +157,7 @@ def has_value(score: Score | Track) -> bool:
     return (score.value if isinstance(score, Score) else score.maximum) is not None
 
 
+_written = json.JSONEncoder(sort_keys=True).encode  # made once: a run of thousands is decided again in seconds
 _NOBODY = (Absence.NOT_CONFIGURED, "")
 
 
@@ -196,7 +197,7 @@ def _where(track: Track, segment: Segment) -> Where:
 
 def _gravest_first(reason: Reason) -> tuple[object, ...]:
     start = reason.where.start_s if reason.where and reason.where.start_s is not None else 0.0
-    everything = json.dumps(reason.to_json(), sort_keys=True)  # a total order: no two different reasons tie
+    everything = _written(reason.to_json())  # a total order: no two different reasons tie
     return (-reason.action, -(reason.value or 0.0), reason.rule, reason.source or "", start, everything)
 
 
@@ -208,9 +209,9 @@ def identity(policy: Policy, items: Iterable[str], scores: Iterable[str], circum
         "scores": sorted(set(scores)),
         "circumstances": circumstances.to_json(),
     }
-    return "dec_" + hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
+    return "dec_" + hashlib.sha256(_written(content).encode()).hexdigest()[:40]
 
 
 def canonical(score: Score | Track) -> str:
     """What a decision's identity holds of a score."""
-    return score.sha256 if isinstance(score, Track) else json.dumps(score.to_json(), sort_keys=True)
+    return score.sha256 if isinstance(score, Track) else _written(score.to_json())

@@ -95,7 +95,8 @@ class _Silence:
     def __init__(self, policy: Policy, shape: str, circumstances: Circumstances) -> None:
         told = json.loads(shape)
         self.stage, self.circumstances, self.policy = Stage(told["stage"]), circumstances, policy
-        self.ids: list[str] = [id for id, _ in told["items"]]
+        self.ids = [json.dumps(id) for id, _ in told["items"]]
+        self.stage_text = json.dumps(self.stage.value)
         # Hash and length differ from record to record; reasons cite neither.
         self.items = [Item(self.stage, id, str(n), int(not empty)) for n, (id, empty) in enumerate(told["items"])]
         self.said: list[dict[str, Any]] = told["said"]
@@ -110,9 +111,8 @@ class _Silence:
 
     def written(self, about: Sequence[Any], facts: Sequence[Any]) -> tuple[list[str], list[str]]:
         """Items and scores as a decision's identity holds them."""
-        stage = json.dumps(self.stage.value)
         items = [
-            f'{{"count": {count:d}, "id": {json.dumps(id)}, "sha256": {json.dumps(sha256)}, "stage": {stage}}}'
+            f'{{"count": {count:d}, "id": {id}, "sha256": {json.dumps(sha256)}, "stage": {self.stage_text}}}'
             for id, (sha256, count) in zip(self.ids, about, strict=True)
         ]
         absent = [f"{before}{items[item]}{after}" for item, before, after in self.absent]
