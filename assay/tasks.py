@@ -185,6 +185,14 @@ def origins(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
         return detect(path, bench.trust, bench.eyes)
 
 
+def credentials(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
+    """What the Content Credentials of a file say, as `assay verify --json` tells it."""
+    from provenance import read
+
+    with stage(watch, "provenance"):
+        return {"path": str(path), **read(path, bench.trust).to_json()}
+
+
 def readiness(bench: Bench, argument: None, watch: Watch) -> dict[str, Any]:
     """The models of this process, loaded, and what the policy asks for that none of them evaluates."""
     from assay.readiness import gaps, models
@@ -267,6 +275,7 @@ TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "texts": texts,
     "picture": picture,
     "origins": origins,
+    "credentials": credentials,
     "readiness": readiness,
     "generate": generate,
     "scan": scan,

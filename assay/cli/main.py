@@ -30,6 +30,7 @@ COMMANDS = {
     "webhook": ("webhook", "Receive webhooks while developing."),
     "serve": ("serve", "Serve the OpenAI-compatible Videos API, gated and signed."),
     "worker": ("worker", "Work on the jobs that a server takes in."),
+    "mcp": ("mcp", "Offer the gate to a chat assistant as tools."),
     "ledger": ("ledger", "Bring the database to this version's schema."),
     "keys": ("keys", "Make and show signing keys."),
 }

@@ -1,0 +1,116 @@
+"""`python -m benchmarks.api [--seconds 60] [--clients 32]`: prints the tables of `results.md`.
+
+Two servers run at once and are asked in turn, ten seconds each, so that whatever else the machine does falls on both.
+CPU time is that of a server's processes, all of them; the clients' own does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.api.load import Tally, prompts, run
+from benchmarks.api.servers import Server, served
+
+SLICE_S = 10.0
+
+
+def main() -> None:
+    """All of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0, help="under load, for each server")
+    parser.add_argument("--clients", type=int, default=32)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        homes = [Path(folder) / name for name in ("batching", "alone")]
+        for home in homes:
+            home.mkdir()
+        with served(homes[0]) as batching, served(homes[1], moderation_batch=1) as alone:
+            lone = {name: _lone(server) for name, server in (("batching", batching), ("none", alone))}
+            _race(asked.clients, asked.seconds, {"batching": batching, "none": alone}, lone["batching"])
+            _overhead(batching)
+        home = Path(folder) / "narrow"
+        home.mkdir()
+        with served(home, moderation_waiting=4, moderation_hands=1) as narrow:
+            _full(narrow, asked.clients)
+
+
+def _lone(server: Server) -> Tally:
+    """One client, after a short start: the models are loaded by then."""
+    run(server.port, server.key, 4, 4.0, 90, server.cpu_s)
+    return run(server.port, server.key, 1, 8.0, 91, server.cpu_s)[0]
+
+
+def _race(clients: int, seconds: float, servers: dict[str, Server], lone: Tally) -> None:
+    tallies = {name: Tally() for name in servers}
+    spent = dict.fromkeys(servers, 0.0)
+    for turn in range(max(1, round(seconds / SLICE_S))):
+        for name, server in servers.items():
+            tally, cpu_s = run(server.port, server.key, clients, SLICE_S, turn, server.cpu_s)
+            tallies[name].took_s += tally.took_s
+            tallies[name].statuses += tally.statuses
+            spent[name] += cpu_s
+    print(f"{clients} clients, {seconds:.0f} s a server in turns of {SLICE_S:.0f} s\n")
+    print("| server | answered | errors | CPU ms a request | p50 ms | p99 ms | p99 / p50 of one client |")
+    print("|---|---|---|---|---|---|---|")
+    for name, tally in tallies.items():
+        wrong = sum(count for status, count in tally.statuses.items() if status != 200)
+        each = 1000 * spent[name] / len(tally.took_s)
+        row = [name, str(len(tally.took_s)), str(wrong), f"{each:.2f}"]
+        row += [f"{1000 * tally.quantile(q):.0f}" for q in (0.5, 0.99)]
+        print("|", " | ".join([*row, f"{tally.quantile(0.99) / lone.quantile(0.5):.1f}"]), "|")
+    costs = {name: spent[name] / len(tallies[name].took_s) for name in servers}
+    print(f"\nWithout batching a request takes {costs['none'] / costs['batching']:.2f} times the CPU.")
+    print(f"Memory of the server and its workers: {servers['batching'].rss_mb():.0f} MB.\n", flush=True)
+
+
+def _overhead(server: Server) -> None:
+    """One client of the API and the bare classifier, in turns of fifty prompts of the same kind."""
+    from safety import Item, Stage
+    from safety.prompt import EmbeddedPromptClassifier
+
+    classifier, texts = EmbeddedPromptClassifier(), prompts(92)
+    bare, through = Tally(), Tally()
+    spent = {"the bare classifier": 0.0, "through the API": 0.0}
+    for turn in range(8):
+        for _ in range(50):
+            text = next(texts)
+            began, before = time.monotonic(), time.process_time()
+            classifier.score(Item.text(Stage.PROMPT, "it", text), text)
+            spent["the bare classifier"] += time.process_time() - before
+            bare.took_s.append(time.monotonic() - began)
+        tally, cpu_s = run(server.port, server.key, 1, 2.0, 95 + turn, server.cpu_s)
+        through.took_s += tally.took_s
+        spent["through the API"] += cpu_s
+    print("| one client | CPU ms | p10 ms | p50 ms |\n|---|---|---|---|")
+    for name, one in (("the bare classifier", bare), ("through the API", through)):
+        each = 1000 * spent[name] / len(one.took_s)
+        print(f"| {name} | {each:.1f} | {1000 * one.quantile(0.1):.1f} | {1000 * one.quantile(0.5):.1f} |")
+    added = [1000 * (through.quantile(share) - bare.quantile(share)) for share in (0.1, 0.5)]
+    print(f"\nThe API adds {added[0]:.1f} ms at the 10th percentile, {added[1]:.1f} ms at the median.\n", flush=True)
+
+
+def _full(server: Server, clients: int) -> None:
+    """A queue of four in front of one process, and everybody at once."""
+    memory: Callable[[], float] = server.rss_mb
+    run(server.port, server.key, 2, 4.0, 93, server.cpu_s)
+    before = memory()
+    tally, _ = run(server.port, server.key, clients, 10.0, 94, server.cpu_s)
+    refused = tally.statuses[429]
+    told = sorted(set(tally.retry_after))
+    print(
+        f"A queue of 4, {clients} clients for 10 s: {tally.statuses[200]} answered, {refused} refused with 429 and ",
+        end="",
+    )
+    print(
+        f"Retry-After {', '.join(told)} s, {sum(tally.statuses.values()) - tally.statuses[200] - refused} other; ",
+        end="",
+    )
+    print(f"p99 {1000 * tally.quantile(0.99):.0f} ms; memory {before:.0f} -> {memory():.0f} MB.")
+
+
+if __name__ == "__main__":
+    main()
