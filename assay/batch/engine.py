@@ -180,6 +180,7 @@ class Engine:
                     self._ahead.release()
                     self._hand_on(run, one, under_way.pop(one.uri))
                 tick()
+        intake.tell()  # rows from before the run was cut short, met after the last commit
 
     def _hand_on(self, run: Run, first: Filed, errand: Errand) -> None:
         """A content is written: whoever waited for it gets it too."""

@@ -21,6 +21,7 @@ from typing import Any
 from assay.batch import remote
 from assay.batch.engine import Errand, Run, filed, fingerprint_of, settle_known
 from assay.batch.hand import Hand, failure_of
+from assay.batch.installation import installation_key
 from assay.batch.intake import Intake, same_content
 from assay.batch.store import Filed
 from assay.batch.work import FileTask, ScoringChanged, Wish
@@ -57,6 +58,7 @@ class Scanner:
     """What Ray makes one of for each actor: a worker process that looks at one file after the other."""
 
     def __init__(self, settings: Settings, wish: Wish, claims: Any) -> None:
+        settings = _here(settings)
         self._hand, self._wish, self._claims = Hand(settings), wish, claims
         self._owner = new_owner()
         self._scratch = settings.private / self._owner
@@ -124,8 +126,8 @@ class RayEngine:
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # stderr is for people who wait for rows
 
     def installation_key(self, policy: Policy) -> str | None:
-        """Other machines have their own; they are asked."""
-        return None
+        """This machine's; every actor compares what it would do with the digest of the run."""
+        return installation_key(self._settings, policy)
 
     def scoring_digest(self) -> str:
         """How the cluster scores; one of its machines loads the models for that."""
@@ -226,8 +228,13 @@ def _cluster() -> dict[str, float]:
     return resources()
 
 
+def _here(settings: Settings) -> Settings:
+    """The run's settings with this machine's own home: private folders, banks and names lie there."""
+    return settings.model_copy(update={"home": Settings().home})
+
+
 def _digest_of(settings: Settings) -> str:
-    hand = Hand(settings)
+    hand = Hand(_here(settings))
     try:
         return hand.scoring_digest()
     finally:

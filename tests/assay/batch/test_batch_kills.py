@@ -66,7 +66,7 @@ class Runs:
     def progressed(self, rows: int) -> bool:
         """Waits until there are so many rows, or the run has ended."""
         assert self.process is not None
-        until = time.monotonic() + 120
+        until = time.monotonic() + 500
         while self.process.poll() is None and time.monotonic() < until:
             if self.written() >= rows:
                 return True
@@ -76,7 +76,7 @@ class Runs:
     def finish(self) -> list[dict[str, Any]]:
         """Waits for the end; the rows that were written."""
         assert self.process is not None
-        _, said = self.process.communicate(timeout=250)
+        _, said = self.process.communicate(timeout=600)
         assert self.process.returncode == 0, said
         return [json.loads(line) for line in self.rows.read_text().splitlines()]
 
@@ -126,7 +126,7 @@ def killed_again_and_again(runs: Runs, workers: Any) -> None:
             process.communicate()
             process = runs.start()
             continue
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while not (alive := workers(process)) and time.monotonic() < until:
             time.sleep(0.02)
         os.kill(dice.choice(alive), signal.SIGKILL)
@@ -155,6 +155,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 def test_kills_change_no_row_of_the_local_engine(calm: Runs) -> None:
     """After 20 kills of workers and 5 of the driver the rows are those of an undisturbed run, byte for byte."""
     runs = Runs(calm.folder, "local", "--workers", "2", "--resume")
@@ -181,11 +182,14 @@ def cluster(calm: Runs, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Runs,
         runs.command += ["--address", nodes.address]
         yield runs, runs.environment["ASSAY_HOME"]
     finally:
+        if runs.process is not None and runs.process.poll() is None:
+            os.killpg(runs.process.pid, signal.SIGKILL)
+            runs.process.communicate()
         nodes.shutdown()
 
 
 @pytest.mark.full
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_kills_change_no_row_of_the_ray_engine(calm: Runs, cluster: tuple[Runs, str]) -> None:
     """On a cluster of two nodes too; and its rows are those of the local engine."""
     runs, home = cluster

@@ -94,7 +94,7 @@ def words(rows: list[dict[str, Any]]) -> dict[str, str]:
 def test_three_hundred_files_three_hundred_rows(uploads: dict[str, str], demo: Settings, scan: Scan) -> None:
     """Every file has one row; planted ones are blocked with the emblem as the reason, broken ones are named."""
     _, rows = scan(top_of(uploads), settings=demo, workers=2)
-    assert Counter(row["path"] for row in rows) == Counter(uploads)
+    assert Counter(row["path"] for row in rows) == Counter(list(uploads))
     assert words(rows) == uploads
     for row in rows:
         if row["action"] == "block":
