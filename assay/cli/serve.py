@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import signal
 from pathlib import Path
 from types import FrameType
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from assay import stagetimes
 from assay.cli.common import err, policy_option, settings
 from assay.errors import ExitCode
 from assay.settings import Settings
@@ -48,10 +48,14 @@ def serve(chosen: Settings) -> int:
     from assay.api.app import create_app
     from assay.jobs.runner import beside
     from assay.leftovers import sweep
+    from assay.telemetry import export_traces, log_as_json
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_as_json()
     sweep(chosen)
+    stagetimes.clear(chosen.home)
     serving = chosen.serve
+    if serving.traces:
+        export_traces()
     err.print(f"assay: policy {chosen.policy}, back-end {chosen.backend}, {serving.workers} workers", markup=False)
     config = uvicorn.Config(
         create_app(chosen), host=serving.host, port=serving.port, log_level="warning", access_log=False,

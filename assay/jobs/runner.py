@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
+from assay import stagetimes
 from assay.jobs.queue import Queue
 from assay.jobs.tidying import tidy
 from assay.ledger import Ledger
 from assay.leftovers import sweep
 from assay.settings import Settings
+from assay.telemetry import log_as_json
 from assay.worker import Worker, die_with_parent
 from media import AssayError
 
@@ -88,7 +90,8 @@ class Runner:
 
 def main(settings: Settings, hands: int, *, child: bool) -> None:
     """`assay worker`, and what `assay serve` starts: runs until SIGTERM (and, alone, until Ctrl-C)."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_as_json()
+    stagetimes.share(settings.home)  # the server is scraped, not this process
     runner = Runner(settings, hands)
 
     def ended(_: int, __: FrameType | None) -> None:
