@@ -1,0 +1,89 @@
+"""The weights of the embedded detector: linear experts over the numbers of a stretch, and the limits of what they know.
+
+An npz of plain arrays (never pickled), whose sha256 stands in the calibration beside it and is compared on loading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safety import ModelUnavailable
+
+FOLDER: Final = Path(__file__).parent / "weights"
+WEIGHTS, LISTING, CALIBRATION = "forensic.npz", "forensic.json", "forensic.calibration.json"
+CLIP: Final = 3.0  # deviations; what lies farther out counts as this far
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Experts (rows of `weights`) that each see some of the numbers; the evidence is the mean of what they say.
+
+    limits: `apart`, how far the experts may disagree; `strange`, how unlike the training clips a stretch may be;
+    `between`, the value that most of the real footage stays below: from here to the threshold nothing is said.
+    """
+
+    names: tuple[str, ...]
+    centre: Floats  # (n,)
+    spread: Floats  # (n,)
+    weights: Floats  # (experts, n)
+    bias: Floats  # (experts,)
+    limits: dict[str, float]
+    sha256: str
+
+    def opinions(self, numbers: Floats) -> Floats:
+        """What each expert says of stretches (N, n), as log-odds: (N, experts)."""
+        standard = np.clip((numbers - self.centre) / self.spread, -CLIP, CLIP)
+        return np.asarray(standard @ self.weights.T + self.bias, np.float64)
+
+    def strangeness(self, numbers: Floats) -> Floats:
+        """Of stretches (N, n), the share of numbers beyond what nearly all training clips show: (N,)."""
+        return np.asarray((np.abs(numbers - self.centre) > CLIP * self.spread).mean(1), np.float64)
+
+
+def read_model(folder: Path = FOLDER) -> Model:
+    """The model in a folder. Raises ModelUnavailable where it is missing or is not the one that was trained."""
+    try:
+        body = (folder / WEIGHTS).read_bytes()
+        said = json.loads((folder / LISTING).read_text())["sha256"]
+        found = hashlib.sha256(body).hexdigest()
+        if said != found:
+            raise ValueError(f"its sha256 is {found}, not the {said} of {LISTING}")
+        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+            limits = dict(zip(map(str, arrays["limit_names"]), map(float, arrays["limits"]), strict=True))
+            numbers = [arrays[name].astype(np.float64) for name in ("centre", "spread", "weights", "bias")]
+            return Model(tuple(map(str, arrays["names"])), *numbers, limits, found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelUnavailable(
+            f"{folder / WEIGHTS}: not the detector's weights ({error!r:.200}); restore both files from one release"
+        ) from error
+
+
+def write_model(model: Model, folder: Path = FOLDER) -> str:
+    """Writes weights and listing; returns the sha256 of the weights, which are the same bytes for the same numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = io.BytesIO()
+    np.savez(
+        target,
+        names=np.array(model.names),
+        centre=model.centre.astype(np.float32),
+        spread=model.spread.astype(np.float32),
+        weights=model.weights.astype(np.float32),
+        bias=model.bias.astype(np.float32),
+        limit_names=np.array(list(model.limits)),
+        limits=np.array(list(model.limits.values()), np.float64),
+    )
+    body = target.getvalue()
+    digest = hashlib.sha256(body).hexdigest()
+    (folder / WEIGHTS).write_bytes(body)
+    (folder / LISTING).write_text(json.dumps({"sha256": digest}, indent=1) + "\n")
+    return digest
