@@ -54,9 +54,10 @@ class Endpoints:
 
     def rotate(self, tenant: str, id: str) -> str:
         """A new secret; for a day both sign, so that the receiver has time to take the new one."""
-        secret, key = new_secret(), sealed.load_key(self.key_path, create=False)
+        secret = new_secret()
         with self.ledger.write() as session:
-            row = _mine(session, tenant, id)
+            row = _mine(session, tenant, id)  # first: where there is no endpoint there may be no key either
+            key = sealed.load_key(self.key_path, create=False)
             row.retired, row.retired_until = row.secret, now() + OVERLAP
             row.secret = _sealed(key, id, secret)
         return secret
