@@ -15,6 +15,8 @@ COMMANDS = {
     "export": ("audit_export", "Write the chain, the last checkpoint or the public key for an auditor."),
     "seal": ("audit_seal", "Seal and sign what waits; a running server does it by itself."),
     "rotate": ("audit_rotate", "Sign with a new key from here on."),
+    "sample": ("audit_sample", "Draw a stratified sample of a run, and write a sheet to label it."),
+    "measure": ("audit_measure", "Precision, recall and agreement from labels, with intervals."),
 }
 
 
@@ -26,4 +28,4 @@ class AuditCommands(Commands):
 
 @click.group(cls=AuditCommands)
 def command() -> None:
-    """Seal, verify, prove and export the audit chain."""
+    """The audit chain, and what people find of what was decided."""
