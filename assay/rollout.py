@@ -147,7 +147,7 @@ def known(ledger: Ledger) -> list[dict[str, Any]]:
 
     counted = select(DecisionRow.policy_digest, func.count()).group_by(DecisionRow.policy_digest)
     with Session(ledger.engine) as session:
-        counts: dict[str | None, int] = dict(session.execute(counted))
+        counts: dict[str | None, int] = dict(session.execute(counted).tuples().all())
         rows = session.scalars(select(PolicyRow).order_by(PolicyRow.digest)).all()
         return [
             {"digest": row.digest, "id": row.document.get("id"), "version": row.document.get("version"),
