@@ -162,7 +162,7 @@ def _flipped(value: Any, at: int, bit: int) -> Any:
         ("delete from audit_openings where entry = (select id from audit_entries where key = 2)", "no erasure of it"),
         ("update decisions set action = 'other' where key = 1", "was changed in the ledger"),
         ("delete from decisions where key = 1", "no longer in the ledger"),
-        ("update posture set body = '{\"stage\": \"prompt\"}' where key = 1", "who looked"),
+        ('update posture set body = \'{"stage": "prompt"}\' where key = 1', "who looked"),
         (
             "insert into decisions (job, attempt, decision, stage, action, body, made) "
             "select job, attempt, 'dec_x', stage, action, body, made from decisions limit 1",
