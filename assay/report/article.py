@@ -212,7 +212,7 @@ def _figure(one: Reported, segment: Segment, action: Action) -> str:
         f"<b class='{action.word}'>{text(names)}</b>peak {segment.peak:.2f} at {clock(segment.peak_s)}, "
         f"<span class='soft'>{clock(segment.start_s)} to {clock(segment.end_s)}</span>"
     )
-    return _picture(one.thumbs[segment.peak_frame], about, caption)
+    return picture(one.thumbs[segment.peak_frame], about, caption)
 
 
 def found_segments_of(one: Reported) -> list[tuple[Segment, Action]]:
@@ -221,10 +221,10 @@ def found_segments_of(one: Reported) -> list[tuple[Segment, Action]]:
 
 
 def _poster(one: Reported, frame: int) -> str:
-    return _picture(one.thumbs[frame], f"frame {frame}, nothing found in it", f"frame {frame}: nothing found")
+    return picture(one.thumbs[frame], f"frame {frame}, nothing found in it", f"frame {frame}: nothing found")
 
 
-def _picture(jpeg: bytes, about: str, caption: str) -> str:
+def picture(jpeg: bytes, about: str, caption: str) -> str:
     """A picture that stays blurred until somebody ticks the box that lies over it; no script is needed."""
     uri = f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
     return (
