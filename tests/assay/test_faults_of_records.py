@@ -96,7 +96,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 failed = 0
 try:
     for n in range(2000):
-        ledger.settle(ledger.open_job("generate", {{"prompt": "y" * 60000}}, ("w", 60)), State.COMPLETED, action="allow")
+        job = ledger.open_job("generate", {{"prompt": "y" * 60000}}, ("w", 60))
+        ledger.settle(job, State.COMPLETED, action="allow")
         seal(ledger, home / "audit")
 except Exception as error:
     failed = type(error).__name__

@@ -115,6 +115,7 @@ def test_blur_leaves_no_detail() -> None:
     assert high - low < 40
 
 
+@pytest.mark.full
 def test_held_prompt_goes_on_after_approval(office: Office) -> None:
     """An approved prompt goes back to the queue, and its frames are judged like any others."""
     id = office.made("doubtful")
@@ -127,6 +128,7 @@ def test_held_prompt_goes_on_after_approval(office: Office) -> None:
     assert office.state(id)["status"] == "completed"
 
 
+@pytest.mark.full
 def test_refused_output_can_be_appealed(office: Office) -> None:
     """A refusal ends the job; its tenant, and no other, may appeal, and a person overturns it on the record."""
     id = office.made("pink")
@@ -205,6 +207,7 @@ def test_emergency_rule_acts_at_once_and_on_the_released(office: Office) -> None
     assert swept["by"] == "scores"
 
 
+@pytest.mark.full
 def test_strikes_cool_an_actor_down(office: Office) -> None:
     """After as many refusals as the policy says, this actor's requests are refused for a while, and nobody else's."""
     document = Policy.load("permissive").document() | {"id": "striking", "version": "1"}
@@ -225,6 +228,7 @@ def test_strikes_cool_an_actor_down(office: Office) -> None:
     office.video("grey", **{"x-end-user": "eve"})
 
 
+@pytest.mark.full
 def test_policies_at_run_time(office: Office, tmp_path: Path) -> None:
     """A policy that is kept and rolled out acts for the next request without a restart, and decisions cite it."""
     before = office.made("grey")
@@ -246,6 +250,7 @@ def test_policies_at_run_time(office: Office, tmp_path: Path) -> None:
     assert office.state(office.made("grey"))["safety"]["policy"]["cited"] == "default@2026.11"
 
 
+@pytest.mark.full
 def test_the_chain_of_a_server_is_sound(office: Office) -> None:
     """Whatever was ordered is in the chain, the server seals it by itself, and deleting a video leaves it whole."""
     id = office.made("a wish that is private")
