@@ -17,6 +17,7 @@ COMMANDS = {
     "rotate": ("audit_rotate", "Sign with a new key from here on."),
     "sample": ("audit_sample", "Draw a stratified sample of a run, and write a sheet to label it."),
     "measure": ("audit_measure", "Precision, recall and agreement from labels, with intervals."),
+    "statement": ("audit_statement", "Export the statement of reasons of a decision (Digital Services Act)."),
 }
 
 
