@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import cache
 from typing import IO, Any
 
 from media import UsageError
@@ -85,13 +86,18 @@ def export_traces() -> None:
     trace.set_tracer_provider(provider)
 
 
+@cache
+def _traceable() -> bool:
+    return importlib.util.find_spec("opentelemetry") is not None
+
+
 @contextmanager
 def span(name: str, **facts: str | int | float | bool) -> Iterator[None]:
     """A span of a trace; nothing where OpenTelemetry is not installed, or nobody collects. Facts hold no user's text.
 
     An error is noted by its type; its text stays inside.
     """
-    if importlib.util.find_spec("opentelemetry") is None:
+    if not _traceable():
         yield
         return
     from opentelemetry import trace

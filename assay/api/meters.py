@@ -128,9 +128,10 @@ class ServerState(Collector):
 
     def _queue(self) -> Iterator[GaugeMetricFamily]:
         with Session(self._ledger.engine) as session:
-            states = dict(session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).tuples().all())
+            counted = session.execute(select(JobRow.state, func.count()).group_by(JobRow.state)).all()
             oldest = session.scalar(select(func.min(JobRow.created)).where(JobRow.state == State.QUEUED))
             held = session.scalar(select(func.min(HeldRow.created)).where(HeldRow.state == "waiting"))
+        states = {state: count for state, count in counted}  # noqa: C416 (rows are no tuples to a type checker)
         rows = [((state.value,), float(states.get(state.value, 0))) for state in State]
         yield _gauge("assay_jobs", "Jobs by state.", rows, ("state",))
         for name, words, since in (
