@@ -367,18 +367,18 @@ class Store:
 
     def _decided(self, session: Session, rows: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> list[int]:
         """The keys in `decided` of (its columns, columns of `decisions`) each; inserts what is not there."""
-        keys, decisions = [], []
         unique = ("content", "policy_digest", "day", "require_complete")
-        for row, lines in rows:
-            same = [getattr(DecidedRow, name) == row[name] for name in unique]
-            key = session.scalars(select(DecidedRow.key).where(*same)).first()
-            if key is None:
-                key = session.scalars(insert(DecidedRow).returning(DecidedRow.key), [row]).one()
-                decisions += lines
-            keys.append(key)
-        if decisions:
-            session.execute(insert(DecisionRow), decisions)
-        return keys
+        names = [tuple(row[name] for name in unique) for row, _ in rows]
+        columns = [getattr(DecidedRow, name) for name in unique]
+        mine = DecidedRow.content.in_({row["content"] for row, _ in rows})
+        keys = {tuple(found[:-1]): found[-1] for found in session.execute(select(*columns, DecidedRow.key).where(mine))}
+        new = {name: pair for name, pair in zip(names, rows, strict=True) if name not in keys}
+        if new:
+            put = insert(DecidedRow).returning(DecidedRow.key, sort_by_parameter_order=True)
+            made = session.scalars(put, [row for row, _ in new.values()])
+            keys |= dict(zip(new, made, strict=True))
+            session.execute(insert(DecisionRow), [line for _, lines in new.values() for line in lines])
+        return [keys[name] for name in names]
 
     def count(self, run: str) -> dict[str, int]:
         """How many files of a run were allowed, sent to review, blocked, skipped, or failed."""
