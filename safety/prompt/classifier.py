@@ -7,7 +7,7 @@ a category that is learned is "could not look", unless a listed word was found: 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.abc import Traversable
@@ -27,7 +27,8 @@ from safety.prompt.lexicon import Lexicon
 from safety.prompt.minors import Cues
 from safety.prompt.phrases import Key
 from safety.prompt.reading import Reader, Reading, ReadView
-from safety.prompt.stack import LearnedJudge, Span
+from safety.prompt.stack import LearnedJudge, Said, Span
+from safety.prompt.strangers import DESCRIBES_PEOPLE, given_names, names_a_stranger
 from safety.score import Absence, Item, Score, Where
 
 LEARNED = ("violence/graphic", "sexual", "hate", "self-harm", "illicit", "deception")
@@ -95,6 +96,7 @@ class EmbeddedPromptClassifier:
             listed.sha256.encode(),
             cues.sha256.encode(),
             lists_sha256().encode(),
+            " ".join(sorted(given_names())).encode(),
         ]
         self.weights_sha256: str | None = hashlib.sha256(
             b"".join(hashlib.sha256(part).digest() for part in parts)
@@ -104,7 +106,21 @@ class EmbeddedPromptClassifier:
 
     def score(self, item: Item, text: str) -> list[Score]:
         """One score for each of `categories`, in their order."""
-        reading = self._reader.read(text)
+        return self.score_all([(item, text)])[0]
+
+    def score_all(self, asked: Sequence[tuple[Item, str]]) -> list[list[Score]]:
+        """The scores of several texts, each as if it were alone; cheaper together than one by one."""
+        readings = [self._reader.read(text) for _, text in asked]
+        views = [_judged(reading) if _is_learned(reading) else () for reading in readings]
+        said = iter(self._judge.judge_all([view for some in views for view in some], _SHOWN))
+        heard = [[(view, next(said)) for view in some] for some in views]
+        items = [item for item, _ in asked]
+        return [self._scores(*each) for each in zip(items, readings, heard, strict=True)]
+
+    def _scores(
+        self, item: Item, reading: Reading, heard: Sequence[tuple[ReadView, Mapping[str, Said]]]
+    ) -> list[Score]:
+        """What the lists found in every view, and what the learned models said of those that they judge."""
         final = reading.views[-1]
         learned = dict.fromkeys(LEARNED, _NOTHING)
         named = dict.fromkeys(names.CATEGORIES, _NOTHING)
@@ -120,18 +136,19 @@ class EmbeddedPromptClassifier:
                     named, name.entry.group.category, Finding.at(name.value, view.key, name.hit.start, name.hit.end, by)
                 )
         certain = dict(learned)
-        if reading.language.code in _LEARNED_IN and reading.language.code in measured():
-            for view in _judged(reading):
-                permitted = _permitted(view)
-                for category, said in self._judge.judge(view, _SHOWN).items():
-                    if category in learned:
-                        # A listed word shows a person where; the model only how much.
-                        listed = certain[category]
-                        shown = listed if listed.value >= _FOUND else Finding(said.value, said.span, "learned model")
-                        _keep(learned, category, replace(shown, value=said.value))
-                    elif category not in permitted:
-                        value = min(said.value, _UNLISTED_MAX)
-                        _keep(named, category, Finding(value, said.span, "learned model: description or name"))
+        stranger = bool(heard) and names_a_stranger(reading.text, final, self._reader.vocabulary)
+        silent = set(DESCRIBES_PEOPLE) if stranger else set()
+        for view, model in heard:
+            permitted = _permitted(view) | silent
+            for category, said in model.items():
+                if category in learned:
+                    # A listed word shows a person where; the model only how much.
+                    listed = certain[category]
+                    shown = listed if listed.value >= _FOUND else Finding(said.value, said.span, "learned model")
+                    _keep(learned, category, replace(shown, value=said.value))
+                elif category not in permitted:
+                    value = min(said.value, _UNLISTED_MAX)
+                    _keep(named, category, Finding(value, said.span, "learned model: description or name"))
         minor = _minors(reading, certain["sexual"].value, learned["sexual"].value)
         source = f"{self.name}@{self.version}"
         scores = [self._learned(item, source, reading, c, learned[c], certain[c]) for c in LEARNED]
@@ -192,6 +209,11 @@ def _named_by(name: Named) -> str:
     in_full = name.entry.group.category == "likeness/public-figure" or not name.hit.phrase.isascii()
     words = f"{kind}: {name.entry.name}" if in_full else kind
     return f"{words}; permitted: {name.permit.why}" if name.permit else words
+
+
+def _is_learned(reading: Reading) -> bool:
+    """Whether the learned models judge a text of this language."""
+    return reading.language.code in _LEARNED_IN and reading.language.code in measured()
 
 
 def _judged(reading: Reading) -> Sequence[ReadView]:

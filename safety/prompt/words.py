@@ -32,3 +32,7 @@ class Vocabulary:
     def knows(self, word: str) -> bool:
         """True for a listed or a common word of at least three letters."""
         return len(word) >= 3 and (word in self.listed or word in self.common)
+
+    def has(self, word: str) -> bool:
+        """True for a common word or one of the dictionary."""
+        return word in self.common or word in self.dictionary
