@@ -30,9 +30,13 @@ def command() -> None:
 def create(tenant: str, scopes: tuple[str, ...], note: str, days: float | None, as_json: bool, **terms: Any) -> int:
     """Make a key, and the tenant with its terms where there is none yet."""
     from assay.tenants import CLIENT_SCOPES, Limits
+    from safety import Policy
 
+    policy = terms.pop("policy")
+    if policy is not None:
+        Policy.load(policy)  # one that cannot be read would fail every job of the tenant
     tenants = _tenants()
-    tenants.add(tenant, policy=terms.pop("policy"), limits=Limits(**terms))
+    tenants.add(tenant, policy=policy, limits=Limits(**terms))
     return _tell(tenants.issue(tenant, scopes or CLIENT_SCOPES, note=note, days=days), as_json)
 
 
