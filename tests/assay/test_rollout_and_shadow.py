@@ -119,7 +119,8 @@ def test_kept_policy_is_proved_by_its_digest(ledger: Ledger, tmp_path: Path) -> 
 
 @hypothesis(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    value=st.floats(0, 1), threshold=st.sampled_from([0.0, 0.4, 0.9]), action=st.sampled_from(["allow", "review", "block"]),
+    value=st.floats(0, 1), threshold=st.sampled_from([0.0, 0.4, 0.9]),
+    action=st.sampled_from(["allow", "review", "block"]),
     acting=st.sampled_from([0.1, 0.6]),
 )  # fmt: skip
 def test_shadow_changes_no_action(
