@@ -21,6 +21,7 @@ from assay.appeals import AppealRow, appeals, decide_appeal
 from assay.ledger import HeldRow, JobRow
 from assay.report.thumbs import Thumbs
 from assay.tenants import Caller
+from assay.withdrawal import Order
 
 router = APIRouter(prefix="/v1/admin", tags=["reviews"], responses=COMMON)
 
@@ -100,17 +101,25 @@ def list_appeals(
     return {"object": "list", "data": [row.to_json() for row in rows]}
 
 
-@router.post("/appeals/{id}/{ending}", responses=documented(409))
-def end_appeal(
-    here: Here, caller: Reviewer, id: str, ending: Literal["uphold", "overturn"], asked: Because
-) -> dict[str, Any]:
-    """Uphold a refusal, or overturn it: then its strike is taken away, and the record says so."""
+@router.post("/appeals/{id}/uphold", responses=documented(409))
+def uphold_appeal(here: Here, caller: Reviewer, id: str, asked: Because) -> dict[str, Any]:
+    """Uphold a refusal: the record says why."""
+    return _ended(here, caller, id, order(here, caller, asked), overturn=False)
+
+
+@router.post("/appeals/{id}/overturn", responses=documented(409))
+def overturn_appeal(here: Here, caller: Reviewer, id: str, asked: Because) -> dict[str, Any]:
+    """Overturn a refusal: its strike is taken away, and the record says so."""
+    return _ended(here, caller, id, order(here, caller, asked), overturn=True)
+
+
+def _ended(here: Context, caller: Caller, id: str, by: Order, *, overturn: bool) -> dict[str, Any]:
     with Session(here.ledger.engine) as session:
         row = session.get(AppealRow, id)
         if row is None or not (_everybodys(caller) or row.tenant == caller.tenant):
             raise not_found("appeal", id)
     with answered("appeal", id):
-        return decide_appeal(here.ledger, id, order(here, caller, asked), overturn=ending == "overturn").to_json()
+        return decide_appeal(here.ledger, id, by, overturn=overturn).to_json()
 
 
 def _everybodys(caller: Caller) -> bool:
