@@ -78,8 +78,9 @@ def command(paths: tuple[str, ...], policy: str | None, as_json: bool, **options
     chosen = settings(policy=policy)
     plan = _plan(paths, options, chosen.home)
     strip, out_path = options["strip"], options["out"]
-    if strip is not None and (number := _number(plan, 2)) != 1:
-        raise UsageError(f"--strip draws one file; {number} were given")
+    number = _number(plan, 1 if strip is None else 2)  # a name that means nothing is said before a model is loaded
+    if strip is not None and number != 1:
+        raise UsageError(f"--strip draws one file; {'none was' if number == 0 else 'several were'} given")
     sweep(chosen)
     rows = _Rows(as_json, options["fail_on"], _report(options["report_path"], chosen, plan))
     rows.sink = _sink(out_path, options["resume"])
@@ -141,7 +142,7 @@ def _number(plan: Plan, most: int) -> int:
     """How many files the plan names, counted up to `most` or a few more. A list on stdin can be read only once."""
     if "-" in (*plan.names, plan.wanted):
         return most
-    return sum(one.error is None for one in islice(plan.sources(), most))
+    return sum(1 for _ in islice((one for one in plan.sources() if one.error is None), most))
 
 
 def _display(plan: Plan, batch: Batch) -> Display:
@@ -230,9 +231,8 @@ def _tell(row: dict[str, Any]) -> None:
     if row["error"] is not None:
         word = "skipped" if row["error"]["type"] == "Skipped" else "assay:"
         message = row["error"]["message"]
-        err.print(
-            f"{word} {message if message.startswith(row['path']) else row['path'] + ': ' + message}", markup=False
-        )
+        words = message if message.startswith(row["path"]) else f"{row['path']}: {message}"
+        err.print(f"{word} {words}", markup=False, soft_wrap=True)
         return
     tell(row["path"], row["action"], row["reasons"], row["policy"])
     frames = row["frames"]
