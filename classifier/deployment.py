@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from classifier.conformal import Footage, Rate, held_out, least_rate, threshold
 from classifier.signal import ForensicDetector, ForensicSignal
@@ -109,6 +109,15 @@ def _share(given: object) -> float:
     return float(given)
 
 
+@runtime_checkable
+class Movable(Protocol):
+    """A detector whose doubts depend on its threshold, and so move with it."""
+
+    def at(self, threshold: float) -> ForensicDetector:
+        """The same under another threshold, around which it is undecided in the same way."""
+        ...
+
+
 def calibrate(
     detector: ForensicDetector,
     clips: Mapping[str, Sequence[Video]],
@@ -121,8 +130,11 @@ def calibrate(
         UsageError: the sources do not support the rate.
     """
 
+    # What lies just below a detector's own threshold it may leave undecided; below a lower one that would be flagged.
+    eye = detector.at(0.0) if isinstance(detector, Movable) else detector
+
     def value(video: Video) -> float | None:
-        found = detector.judge(video)
+        found = eye.judge(video)
         told()
         return None if found.likely is None else found.value
 
@@ -136,13 +148,14 @@ class Calibrated:
     def __init__(self, detector: ForensicDetector, calibration: Calibration) -> None:
         if calibration.detector != detector.version:
             raise ModelUnavailable(f"a calibration for {calibration.detector} is none for {detector.version}")
-        self._detector, self._calibration = detector, calibration
+        self._version, self._calibration = detector.version, calibration
+        self._detector = detector.at(calibration.threshold) if isinstance(detector, Movable) else detector
 
     @property
     def version(self) -> str:
         """The detector's, and the footage behind the threshold."""
         made = self._calibration
-        return f"{self._detector.version}; threshold of {made.sources} sources, calibration {made.digest[:12]}"
+        return f"{self._version}; threshold of {made.sources} sources, calibration {made.digest[:12]}"
 
     def judge(self, video: Video | Path) -> ForensicSignal:
         """The detector's signal against this threshold."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from classifier import Calibrated, Calibration, ForensicSignal, read_calibration
+from classifier import Calibrated, Calibration, ForensicSignal, calibrate, read_calibration
 from classifier.conformal import Rate, held_out, least_rate, threshold
 from media import UsageError, Video
 from safety import ModelUnavailable
@@ -141,3 +142,25 @@ def test_a_detector_under_another_threshold(value: float | None, was: bool | Non
     assert found.version.startswith("toy@1; threshold of 30 sources, calibration ")
     with pytest.raises(ModelUnavailable):
         Calibrated(Constant(0.5, True), replace(calibration, detector="other@1"))
+
+
+class Banded(Constant):
+    """Undecided from 0.2 below its threshold up to it."""
+
+    def __init__(self, value: float, line: float) -> None:
+        super().__init__(value, None if line - 0.2 <= value < line else value >= line)
+        self.value, self.line = value, line
+
+    def at(self, threshold: float) -> Banded:
+        return Banded(self.value, threshold)
+
+
+def test_doubts_move_with_the_threshold() -> None:
+    """A detector that is undecided below its threshold is so below a deployment's, and calibrated by every value."""
+    made = calibrate(Banded(0.4, 0.5), {name: [cast(Video, None)] for name in "abc"}, 0.3)
+    assert made.undecided == 0
+    assert made.threshold > 0.4
+    lower = replace(made, threshold=0.3)
+    assert Calibrated(Banded(0.4, 0.5), lower).judge(Path("x")).likely is True
+    assert Calibrated(Banded(0.25, 0.5), lower).judge(Path("x")).likely is None
+    assert Calibrated(Banded(0.05, 0.5), lower).judge(Path("x")).likely is False
