@@ -129,7 +129,6 @@ def calibrate(
     Raises:
         UsageError: the sources do not support the rate.
     """
-
     # What lies just below a detector's own threshold it may leave undecided; below a lower one that would be flagged.
     eye = detector.at(0.0) if isinstance(detector, Movable) else detector
 
