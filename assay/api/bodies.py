@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
@@ -93,17 +93,24 @@ class Extension(Making):
 B = TypeVar("B", bound=_Body)
 
 
-def body(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
-    """A dependency that reads a body of that model, from JSON or a form; ApiError 400 or 415 where it cannot."""
+def body(model: type[B]) -> Callable[[Request], AsyncIterator[B]]:
+    """A dependency that reads a body of that model, from JSON or a form; ApiError 400 or 415 where it cannot.
 
-    async def read(request: Request) -> B:
-        fields = await _fields(request)
-        if "video_id" in fields and "video" in model.model_fields:
-            fields["video"] = {"id": fields.pop("video_id")}
+    Uploads are closed, and their temporary files gone, when the request has been answered.
+    """
+
+    async def read(request: Request) -> AsyncIterator[B]:
         try:
-            return model.model_validate(fields)
-        except ValidationError as error:
-            raise _invalid(error) from None
+            fields = await _fields(request)
+            if "video_id" in fields and "video" in model.model_fields:
+                fields["video"] = {"id": fields.pop("video_id")}
+            try:
+                asked = model.model_validate(fields)
+            except ValidationError as error:
+                raise _invalid(error) from None
+            yield asked
+        finally:
+            await request.close()
 
     return read
 

@@ -156,8 +156,9 @@ def _fault(look: Callable[[], object]) -> str | None:
 def _words(error: Exception) -> str:
     """The kind of an error; its text may name files."""
     failure = getattr(error, "failure", None)
-    kinds = [failure.cause, failure.type] if failure is not None else [type(error).__name__]
-    return next(kind for kind in kinds if kind)
+    if failure is None:
+        return type(error).__name__
+    return str(failure.cause if failure.type == "StageFailed" and failure.cause else failure.type)
 
 
 @contextmanager
