@@ -136,7 +136,7 @@ def _same_questions(settings: Settings, ours: Policy, theirs: Policy) -> bool:
     if settings.scan.epsilon or ours.zero_shot_digest != theirs.zero_shot_digest:
         return False  # which frames are covered depends on thresholds
     words = [{name: text.definition for name, text in one.categories.items()} for one in (ours, theirs)]
-    return words[0] == words[1] and all(ours.categories_for(at) == theirs.categories_for(at) for at in Stage)
+    return words[0] == words[1] and all(set(ours.categories_for(at)) == set(theirs.categories_for(at)) for at in Stage)
 
 
 def judge_prompts(bench: Bench, lines: Sequence[tuple[str | int, str]], watch: Watch) -> list[dict[str, Any]]:
