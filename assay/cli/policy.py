@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from assay.cli import gazetteer, policy_diff, policy_replay
+from assay.cli import gazetteer, policy_diff, policy_replay, policy_tune
 from assay.cli.common import json_line, json_option, out, settings
 from assay.errors import ExitCode
 
@@ -16,7 +16,7 @@ def command() -> None:
     """Lint and test policies, and try them on what was scored."""
 
 
-for _module in (gazetteer, policy_diff, policy_replay):
+for _module in (gazetteer, policy_diff, policy_replay, policy_tune):
     command.add_command(_module.command)
 
 
