@@ -144,10 +144,9 @@ def _tuned(rule: Rule, rate: float, confident: bool, files: Sequence[Labelled]) 
             (violating if rule.category in one.violates else innocent).append(value)
     threshold, why = _threshold(sorted(innocent, reverse=True), rate, confident, rule)
     at = rule.threshold if threshold is None else threshold
-    shares = [
-        Share.exact(_above(some, edge), len(some)) for edge in (at, rule.threshold) for some in (innocent, violating)
-    ]
-    return Tuned(rule, rate, threshold, *shares, unscored, why)
+    now = [Share.exact(_above(some, at), len(some)) for some in (innocent, violating)]
+    before = [Share.exact(_above(some, rule.threshold), len(some)) for some in (innocent, violating)]
+    return Tuned(rule, rate, threshold, now[0], now[1], before[0], before[1], unscored, why)
 
 
 def _above(reaches: Sequence[float], threshold: float) -> int:
