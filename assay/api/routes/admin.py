@@ -108,14 +108,14 @@ def reload_policy(here: Here, caller: Admin) -> dict[str, Any]:
 @router.get("/emergency")
 def list_emergency_rules(here: Here, _: Admin) -> dict[str, Any]:
     """Every emergency rule, lifted ones too, and what came of each over the released."""
-    data = []
+    shown = []
     for row in emergency.rules(here.ledger, lifted=True):
         came: dict[str, int] = {}
         for swept in emergency.sweeps(here.ledger, row.id):
             came[swept.came] = came.get(swept.came, 0) + 1
         lifted = f"{row.lifted.isoformat()}Z" if row.lifted else None
-        data.append({"id": row.id, **row.body, "reason": row.reason, "by": row.by, "lifted": lifted, "swept": came})
-    return {"object": "list", "data": data}
+        shown.append({"id": row.id, **row.body, "reason": row.reason, "by": row.by, "lifted": lifted, "swept": came})
+    return {"object": "list", "data": shown}
 
 
 @router.post("/emergency")
@@ -144,8 +144,8 @@ def lift_emergency(here: Here, caller: Admin, id: str, asked: Because) -> dict[s
 def show_sweep(here: Here, _: Admin, id: str) -> dict[str, Any]:
     """What came of a rule over each released video."""
     rows = emergency.sweeps(here.ledger, id)
-    data = [{"job": row.job, "came": row.came, "by": row.by, "why": row.why} for row in rows]
-    return {"object": "list", "data": data}
+    shown = [{"job": row.job, "came": row.came, "by": row.by, "why": row.why} for row in rows]
+    return {"object": "list", "data": shown}
 
 
 @router.post("/videos/{id}/takedown")

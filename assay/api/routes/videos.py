@@ -25,6 +25,7 @@ from assay.jobs.queue import Queue
 from assay.jobs.tidying import OnLegalHold, delete
 from assay.ledger import JobRow, State, now
 from assay.tenants import Caller
+from assay.withdrawal import withdrawn
 
 router = APIRouter(prefix="/v1", tags=["videos"], responses=COMMON)
 
@@ -169,6 +170,8 @@ def _source(here: Context, caller: Caller, given: Any) -> tuple[JobRow | None, A
     row = own(here, caller, given["id"])
     if not is_ready(row):
         raise ApiError(409, "video_not_ready", "that video is not finished, was refused or has expired", "video")
+    if withdrawn(here.ledger, row.id) is not None:
+        raise ApiError(409, "taken_down", "that video was taken down; nothing is made of it", "video")
     assert row.asset is not None
     assert row.wire is not None
     path = Path(row.asset["path"])

@@ -170,6 +170,7 @@ def test_taken_down_is_not_served(office: Office) -> None:
         office.send("admin", "POST", f"/v1/admin/videos/{id}/takedown", {"reason": "a complaint"})
         answer = office.send("one", "GET", f"/v1/videos/{id}/content")
         assert answer.status_code == 404
+        assert office.send("one", "POST", f"/v1/videos/{id}/remix", {"prompt": "grey"}).status_code == 409
     assert (files[gone].exists(), files[held].exists()) == (False, True)
     assert office.send("admin", "POST", f"/v1/admin/videos/{gone}/takedown", {"reason": "again"}).json()["again"]
     assert office.send("admin", "POST", "/v1/admin/videos/job_none/takedown", {"reason": "x"}).status_code == 404
