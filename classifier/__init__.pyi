@@ -6,6 +6,7 @@ from .deployment import (
     calibrate as calibrate,
     read_calibration as read_calibration,
 )
+from .embedded import EmbeddedForensic as EmbeddedForensic
 from .encoders import EncoderModel as EncoderModel, FrameEncoder as FrameEncoder, encoder_of as encoder_of
 from .fusion import (
     Answer as Answer,

@@ -1,4 +1,4 @@
-"""The embedded forensic detector: canonical stretches, two experts on their numbers, a threshold, and when it is mute.
+"""The embedded forensic detector: canonical stretches, experts on their numbers, a threshold, and when it is mute.
 
 It comes with the package and needs no download. What it was trained on, what it reaches on generators and cameras that
 it never saw, and where it fails: docs/model-cards/forensic.md.
@@ -6,6 +6,9 @@ it never saw, and where it fails: docs/model-cards/forensic.md.
 
 from __future__ import annotations
 
+import math
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +49,15 @@ class EmbeddedForensic:
         """The threshold that ships, and the real footage behind it."""
         return self._calibration
 
+    def at(self, threshold: float) -> EmbeddedForensic:
+        """The same under another threshold; below it the band in which nothing is said keeps its width in log-odds."""
+        shifted = log_odds(threshold) - log_odds(self._calibration.threshold)
+        between = probability(log_odds(self._model.limits["between"]) + shifted)
+        moved = copy(self)
+        moved._calibration = replace(self._calibration, threshold=threshold)
+        moved._model = replace(self._model, limits={**self._model.limits, "between": between})
+        return moved
+
     def judge(self, video: Video | Path) -> ForensicSignal:
         """See `ForensicDetector.judge`; walks the whole video and keeps at most four stretches of 1.5 s."""
         try:
@@ -61,18 +73,17 @@ class EmbeddedForensic:
     def _heard(self, found: list[Stretch]) -> ForensicSignal:
         numbers = np.stack([vector(one, self._model.names) for one in found])
         opinions = self._model.opinions(numbers)  # (stretches, experts)
-        value = probability(opinions.mean())
-        line = self._calibration.threshold
-        doubt = doubted(self._model, numbers, opinions, line)
+        known = self._model.recognised(numbers)  # (stretches,)
+        each = np.maximum(opinions.mean(1), known)
+        value, line = probability(max(opinions.mean(), known.mean())), self._calibration.threshold
+        doubt = None if probability(known.mean()) >= line else doubted(self._model, numbers, opinions, line)
         return ForensicSignal(
             value=value,
             absence=doubt,
             fpr=self._calibration.fpr,
             threshold=line,
             likely=None if doubt else value >= line,
-            segments=tuple(
-                (one.start_s, one.end_s, probability(said.mean())) for one, said in zip(found, opinions, strict=True)
-            ),
+            segments=tuple((one.start_s, one.end_s, probability(odds)) for one, odds in zip(found, each, strict=True)),
             version=self.version,
         )
 
@@ -92,9 +103,15 @@ def vector(stretch: Stretch, names: tuple[str, ...]) -> Floats:
     return np.array([found[name] for name in names], np.float64)
 
 
-def probability(log_odds: float) -> float:
+def probability(odds: float) -> float:
     """The value in [0, 1] for log-odds."""
-    return float(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))))
+    return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+
+
+def log_odds(value: float) -> float:
+    """The inverse of `probability`, finite at both ends."""
+    inside = min(max(value, 1e-9), 1 - 1e-9)
+    return math.log(inside / (1 - inside))
 
 
 def silenced(found: list[Stretch]) -> str | None:

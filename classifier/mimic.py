@@ -36,7 +36,8 @@ def patches(clip: Clip, shape: tuple[int, int, int], keep: int, rng: np.random.G
 def cosines(clip: Clip, side: int, keep: int) -> Clip:
     """Square blocks reduced to their lowest `keep` x `keep` cosines, the blocks' steps smoothed over."""
     H, W = (count // side * side for count in clip.shape[1:3])
-    basis = cv2.dct(np.eye(side, dtype=np.float32))[:keep]  # (K, side)
+    orders, places = np.arange(keep)[:, None], np.arange(side)[None] + 0.5
+    basis = np.cos(np.pi * orders * places / side) * np.where(orders == 0, np.sqrt(1 / side), np.sqrt(2 / side))
     x = clip[:, :H, :W].astype(np.float32).reshape(len(clip), H // side, side, W // side, side, 3)
     low = np.einsum("ka,tiajbc,lb->tikjlc", basis, x, basis)
     back = np.einsum("ka,tikjlc,lb->tiajbc", basis, low, basis).reshape(len(clip), H, W, 3)

@@ -28,6 +28,9 @@ Floats = NDArray[np.float64]
 class Model:
     """Experts (rows of `weights`) that each see some of the numbers; the evidence is the mean of what they say.
 
+    `known` is an expert for one generator, our own, which speaks for itself or not at all: the evidence is the larger
+    of the two. It is shifted so that it reaches the threshold for at most a hundredth of real footage.
+
     limits: `apart`, how far the experts may disagree; `strange`, how unlike the training clips a stretch may be;
     `between`, the value that most of the real footage stays below: from here to the threshold nothing is said.
     """
@@ -37,13 +40,20 @@ class Model:
     spread: Floats  # (n,)
     weights: Floats  # (experts, n)
     bias: Floats  # (experts,)
+    known: Floats  # (n + 1,): weights and bias
     limits: dict[str, float]
     sha256: str
 
     def opinions(self, numbers: Floats) -> Floats:
         """What each expert says of stretches (N, n), as log-odds: (N, experts)."""
-        standard = np.clip((numbers - self.centre) / self.spread, -CLIP, CLIP)
-        return np.asarray(standard @ self.weights.T + self.bias, np.float64)
+        return np.asarray(self._standard(numbers) @ self.weights.T + self.bias, np.float64)
+
+    def recognised(self, numbers: Floats) -> Floats:
+        """What the expert for our own generator says of stretches (N, n), as log-odds: (N,)."""
+        return np.asarray(self._standard(numbers) @ self.known[:-1] + self.known[-1], np.float64)
+
+    def _standard(self, numbers: Floats) -> Floats:
+        return np.asarray(np.clip((numbers - self.centre) / self.spread, -CLIP, CLIP), np.float64)
 
     def strangeness(self, numbers: Floats) -> Floats:
         """Of stretches (N, n), the share of numbers beyond what nearly all training clips show: (N,)."""
@@ -60,7 +70,7 @@ def read_model(folder: Path = FOLDER) -> Model:
             raise ValueError(f"its sha256 is {found}, not the {said} of {LISTING}")
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
             limits = dict(zip(map(str, arrays["limit_names"]), map(float, arrays["limits"]), strict=True))
-            numbers = [arrays[name].astype(np.float64) for name in ("centre", "spread", "weights", "bias")]
+            numbers = [arrays[name].astype(np.float64) for name in ("centre", "spread", "weights", "bias", "known")]
             return Model(tuple(map(str, arrays["names"])), *numbers, limits, found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
@@ -79,6 +89,7 @@ def write_model(model: Model, folder: Path = FOLDER) -> str:
         spread=model.spread.astype(np.float32),
         weights=model.weights.astype(np.float32),
         bias=model.bias.astype(np.float32),
+        known=model.known.astype(np.float32),
         limit_names=np.array(list(model.limits)),
         limits=np.array(list(model.limits.values()), np.float64),
     )
