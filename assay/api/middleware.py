@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assay.api.errors import ApiError
 from assay.api.meters import answered
 from assay.serving import Serving
-from assay.telemetry import REQUEST
+from assay.telemetry import REQUEST, span
 
 log = logging.getLogger("assay.api")
 
@@ -49,7 +49,8 @@ class Outermost:
             if refusal is not None:
                 await refusal.response()(scope, receive, call.sending(send))
             else:
-                await self.app(scope, call.receiving(receive), call.sending(send))
+                with span("request", method=scope["method"]):
+                    await self.app(scope, call.receiving(receive), call.sending(send))
         except _TooLarge:
             if call.status is None:
                 await call.too_large().response()(scope, receive, call.sending(send))

@@ -12,7 +12,7 @@ from toy_server import Served
 VERSION = "2.8.0"
 
 SPEAK = """
-import asyncio, io, sys, warnings
+import asyncio, base64, io, sys, warnings
 warnings.simplefilter("ignore")
 import openai
 assert openai.__version__ == sys.argv[3], openai.__version__
@@ -24,6 +24,13 @@ for variant in ("video", "thumbnail", "spritesheet"):
     assert len(client.videos.download_content(video.id, variant=variant).read()) > 1000
 first = client.videos.download_content(video.id, variant="thumbnail").read()
 assert client.videos.create_and_poll(prompt="grey", input_reference=("a.jpg", first), **small).status == "completed"
+told = client.moderations.create(input=["a kite", "something forbidden"]).results
+assert [one.flagged for one in told] == [False, True] and told[0].categories.harassment is None, told
+picture = {"url": "data:image/jpeg;base64," + base64.b64encode(first).decode()}
+parts = [{"type": "text", "text": "something forbidden"}, {"type": "image_url", "image_url": picture}]
+(told,) = client.moderations.create(input=parts).results
+assert told.category_applied_input_types.violence_graphic[0] == "text", told
+assert "image" in told.category_applied_input_types.violence, told
 remix = client.videos.remix(video.id, prompt="grey again")
 assert client.videos.poll(remix.id).remixed_from_video_id == video.id
 assert video.id in [one.id for one in client.videos.list(limit=1)]
@@ -50,7 +57,7 @@ print("spoken")
 @pytest.mark.full
 @pytest.mark.timeout(600)
 def test_old_client(server: Served, tmp_path: Path) -> None:
-    """Create, poll, download, list, remix, delete and both refusals work with the old client, sync and async."""
+    """Create, poll, download, list, remix, delete, both refusals and moderations work with the old client, sync and async."""
     venv.create(tmp_path / "old", with_pip=True)
     python = tmp_path / "old" / "bin" / "python"
     installed = subprocess.run(
