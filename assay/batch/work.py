@@ -127,16 +127,15 @@ def _sign(outcome: Outcome, task: FileTask, stages: Stages) -> Outcome:
 def riders(bench: Bench, task: FileTask, watch: Watch) -> dict[str, Any]:
     """What rides along: the lines of `verify` and `detect`, without their path."""
     said: dict[str, Any] = {}
-    if not task.wish.riders:
-        return said
-    with stage(watch, "provenance"):
-        if "provenance" in task.wish.riders:
-            from provenance import read
+    if "provenance" in task.wish.riders:
+        from provenance import read
 
+        with stage(watch, "provenance"):
             said["provenance"] = _pathless(read(task.path, bench.trust).to_json())
-        if "detect" in task.wish.riders:
-            from assay.detect import detect
+    if "detect" in task.wish.riders:
+        from assay.detect import detect
 
+        with stage(watch, "frame"):  # its detectors look at pixels, and take as long
             said["detect"] = _pathless(detect(task.path, bench.trust, bench.eyes))
     return said
 
