@@ -18,7 +18,7 @@ from assay.ledger import Ledger
 from assay.readiness import gaps
 from assay.settings import Settings
 from assay.tenants import Tenants
-from safety import Policy
+from safety import Policy, Stage
 
 
 def _looked(settings: Settings) -> Look:
@@ -80,7 +80,7 @@ class _Part:
 
 def test_gaps_tell_what_blocks_from_what_asks_people() -> None:
     """What a policy answers with block stops everything; with review it costs people; waived, nothing."""
-    all_texts = _Part(*Policy.load("default").categories_for(__import__("safety").Stage.PROMPT))
+    all_texts = _Part(*Policy.load("default").categories_for(Stage.PROMPT))
     parts: Any = [all_texts]
     default = gaps(Policy.load("default"), parts, [], "embedded")
     assert "frame" not in default["review"], "waived for the embedded back-end"
