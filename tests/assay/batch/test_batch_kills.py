@@ -18,7 +18,7 @@ import pytest
 from batch_toys import GREY, RED, clip
 from toy_run import TOY_ENVIRONMENT, assay_environment
 
-FILES, WORKER_KILLS, DRIVER_KILLS = 70, 20, 5
+FILES, WORKER_KILLS, DRIVER_KILLS = 180, 20, 5  # a task of Ray brings four to six rows at once
 STEP = 2  # rows between two kills: whoever was killed last works again
 
 
