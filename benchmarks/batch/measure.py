@@ -117,8 +117,8 @@ def ledger(folder: Path, scratch: Path, models: Sequence[str]) -> str:
     share = took.writer_cpu_s / (took.cpu_s + took.writer_cpu_s)
     return (
         f"| ledger, {files} files of {took.frames // files} frames | **{100 * share:.2f} %** of the processor time | "
-        f"{1000 * took.writer_cpu_s / files:.2f} ms a file to write, {1000 * took.cpu_s / files:.0f} ms to look; commits "
-        f"took {100 * took.writer_s / took.wall_s:.1f} % of the wall time, beside the workers |"
+        f"{1000 * took.writer_cpu_s / files:.2f} ms a file to write, {1000 * took.cpu_s / files:.0f} ms to look; "
+        f"commits took {100 * took.writer_s / took.wall_s:.1f} % of the wall time, beside the workers |"
     )
 
 
