@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from media import AssayError, UsageError
@@ -87,7 +88,15 @@ async def on_assay_error(_: Request, error: Exception) -> JSONResponse:
     return ApiError(500, "evaluation_failed", f"{name}: nothing was released; the server's log says why").response()
 
 
+async def on_database_error(_: Request, error: Exception) -> JSONResponse:
+    """The database is locked, full or away; what the request was about to change is as it was."""
+    log.error("the database: %s", type(getattr(error, "orig", error)).__name__)
+    words = "the database cannot be used at the moment; nothing was changed and nothing was released"
+    return ApiError(503, "database_unavailable", words, retry_after_s=2).response()
+
+
 HANDLERS: dict[Any, Any] = {
+    OperationalError: on_database_error,
     ApiError: on_api_error,
     HTTPException: on_http_error,
     RequestValidationError: on_invalid,

@@ -22,10 +22,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--checkpoint", "anchors", type=_FILE, multiple=True, help="A checkpoint that you kept: it must be there."
 )
+@click.option("--replay", is_flag=True, help="Make every decision of the ledger again from its scores, too.")
 @json_option
 def command(
-    exported: Path | None, proof: Path | None, keys: tuple[Path, ...], anchors: tuple[Path, ...], as_json: bool
-) -> int:
+    exported: Path | None, proof: Path | None, keys: tuple[Path, ...], anchors: tuple[Path, ...], replay: bool,
+    as_json: bool,
+) -> int:  # fmt: skip
     """Prove the chain: 0 sound, 2 broken. Every fault is named.
 
     Without --public-key the keys of this installation are trusted; whoever can replace those could forge a log, so an
@@ -38,6 +40,8 @@ def command(
     if proof is not None:
         return _proof(proof, trusted, as_json)
     walk = _walked(chosen, exported, trusted, [_checkpoint(path) for path in anchors])
+    if replay and exported is None:
+        _replay(chosen, walk)
     if as_json:
         json_line(walk.to_json())
     else:
@@ -54,6 +58,24 @@ def _walked(chosen: Any, exported: Path | None, trusted: frozenset[str], anchors
     if exported is not None:
         return verify(ExportedChain(exported), trusted, anchors)
     return verify(LedgerChain(Ledger(chosen.ledger)), trusted, [*remembered(chosen.audit)[-1:], *anchors])
+
+
+def _replay(chosen: Any, walk: Any) -> None:
+    """Finds scores that somebody edited: they no longer lead to the decision, which the chain holds."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import Session
+
+    from assay.ledger import DecisionRow, Ledger
+    from safety import CorruptRecord
+
+    ledger = Ledger(chosen.ledger)
+    with Session(ledger.engine) as session:
+        jobs = session.scalars(select(DecisionRow.job).distinct().order_by(DecisionRow.job)).all()
+    for job in jobs:
+        try:
+            ledger.decisions(job)
+        except CorruptRecord as error:
+            walk.fault(f"job {job}", str(error))
 
 
 def _proof(path: Path, trusted: frozenset[str], as_json: bool) -> int:

@@ -10,9 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi import APIRouter
+from fastapi.testclient import TestClient
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from assay import ledger as ledgers, review
+from assay.api.app import create_app
+from assay.api.context import Here
 from assay.assemble import assemble
 from assay.auditing.reading import LedgerChain
 from assay.auditing.sealing import seal, waiting
@@ -62,6 +67,28 @@ def test_locked_database_releases_nothing(stages: Stages, impatient: None, tmp_p
         assert not (tmp_path / "out.mp4").exists()
         other.execute("ROLLBACK")
     assert asked(stages, tmp_path).asset is not None
+
+
+def test_locked_database_is_a_typed_answer(toy_settings: MakeSettings) -> None:
+    """While the database cannot be written to, the API says so in its own words, and when to come back."""
+    router = APIRouter()
+
+    @router.post("/v1/write")
+    def write(here: Here) -> dict[str, str]:
+        with here.ledger.write() as session:
+            session.execute(text("PRAGMA busy_timeout=100"))
+            session.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        return {}
+
+    settings = toy_settings()
+    with TestClient(create_app(settings, routers=[router]), raise_server_exceptions=False) as client:
+        assert client.post("/v1/write").status_code == 200
+        with sqlite3.connect(settings.home / "ledger.sqlite", isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            answer = client.post("/v1/write")
+            other.execute("ROLLBACK")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
+    assert answer.headers["retry-after"] == "2"
 
 
 def test_entry_that_cannot_be_written_stops_the_decision(
