@@ -146,7 +146,7 @@ def decode(stream: bytes) -> tuple[Planes, Planes]:
         assert isinstance(video, VideoStream)
         video.thread_count = 1
         frames = [frame.to_ndarray() for frame in container.decode(video)]
-    stacked = np.stack(frames)  # (T, H * 3 / 2, W)
+    stacked = np.asarray(np.stack(frames), np.uint8)  # (T, H * 3 / 2, W)
     count, rows, width = stacked.shape
     height = rows * 2 // 3
     return stacked[:, :height], stacked[:, height:].reshape(count, 2, height // 2, width // 2)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 Clip = NDArray[np.uint8]  # (T, H, W, 3)
@@ -45,14 +46,15 @@ def recode(clip: Clip, codec: str, quality: int, rate: int = 8) -> Clip:
     with av.open(target, "w", format=muxer) as container:
         assert isinstance(container, OutputContainer)
         stream = container.add_stream(encoder, rate=Fraction(rate), options=options(quality))
-        stream.height, stream.width = clip.shape[1:3]  # type: ignore[attr-defined]
-        stream.pix_fmt = "yuv420p"  # type: ignore[attr-defined]
-        stream.thread_count = 1  # type: ignore[attr-defined]
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = clip.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
         for number, picture in enumerate(clip):
             frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
             frame.pts = number
-            container.mux(stream.encode(frame))  # type: ignore[attr-defined]
-        container.mux(stream.encode(None))  # type: ignore[attr-defined]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     target.seek(0)
     with av.open(target) as source:
         assert isinstance(source, InputContainer)

@@ -105,7 +105,7 @@ def vector(stretch: Stretch, names: tuple[str, ...]) -> Floats:
 
 def probability(odds: float) -> float:
     """The value in [0, 1] for log-odds."""
-    return float(1 / (1 + np.exp(-np.clip(odds, -30, 30))))
+    return 1 / (1 + math.exp(-min(max(float(odds), -30.0), 30.0)))
 
 
 def log_odds(value: float) -> float:
@@ -128,9 +128,8 @@ def silenced(found: list[Stretch]) -> str | None:
 
 def liveliness(stretch: Stretch) -> float:
     """Mean difference of following pictures, grey levels."""
-    return float(
-        np.mean([cv2.norm(a, b, cv2.NORM_L1) for a, b in zip(stretch.luma, stretch.luma[1:], strict=False)])
-    ) / (stretch.luma[0].size)
+    steps = np.abs(np.diff(stretch.luma.astype(np.int16), axis=0))
+    return float(steps.mean())
 
 
 def doubted(model: Model, numbers: Floats, opinions: Floats, line: float) -> str | None:

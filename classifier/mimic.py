@@ -8,7 +8,7 @@ differ. Used in training alone. Clips are uint8 (T, H, W, 3) RGB.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -92,12 +92,12 @@ def denoised(clip: Clip, strength: float) -> Clip:
 
 def motion(first: NDArray[np.uint8], last: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Dense motion (H, W, 2) from one picture to another, pixels."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     grey = [cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (first, last)]
-    return np.asarray(search.calc(grey[0], grey[1], None), np.float32)
+    return np.asarray(search.calc(grey[0], grey[1], None), np.float32)  # type: ignore[call-overload]
 
 
-def carried(picture: NDArray[np.generic], flow: NDArray[np.generic]) -> NDArray[np.float32]:
+def carried(picture: NDArray[Any], flow: NDArray[Any]) -> NDArray[Any]:
     """The picture read at every place plus the flow there."""
     height, width = picture.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32) + flow
@@ -106,8 +106,8 @@ def carried(picture: NDArray[np.generic], flow: NDArray[np.generic]) -> NDArray[
     return np.asarray(made, picture.dtype)
 
 
-def _bytes(values: NDArray[np.generic]) -> Clip:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+def _bytes(values: NDArray[Any]) -> Clip:
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 Mimic = Callable[[Clip, np.random.Generator], Clip]

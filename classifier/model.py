@@ -21,6 +21,8 @@ FOLDER: Final = Path(__file__).parent / "weights"
 WEIGHTS, LISTING, CALIBRATION = "forensic.npz", "forensic.json", "forensic.calibration.json"
 CLIP: Final = 3.0  # deviations; what lies farther out counts as this far
 
+_ARRAYS: Final = ("centre", "spread", "weights", "bias", "known")
+
 Floats = NDArray[np.float64]
 
 
@@ -70,8 +72,8 @@ def read_model(folder: Path = FOLDER) -> Model:
             raise ValueError(f"its sha256 is {found}, not the {said} of {LISTING}")
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
             limits = dict(zip(map(str, arrays["limit_names"]), map(float, arrays["limits"]), strict=True))
-            numbers = [arrays[name].astype(np.float64) for name in ("centre", "spread", "weights", "bias", "known")]
-            return Model(tuple(map(str, arrays["names"])), *numbers, limits, found)
+            numbers = {name: arrays[name].astype(np.float64) for name in _ARRAYS}
+            return Model(names=tuple(map(str, arrays["names"])), **numbers, limits=limits, sha256=found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelUnavailable(
             f"{folder / WEIGHTS}: not the detector's weights ({error!r:.200}); restore both files from one release"

@@ -7,7 +7,7 @@ brightness, contrast and the overall strength of detail say little.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -52,7 +52,7 @@ def chroma_measured(_luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> Name
     return _spectrum("spectrum", chroma[places].astype(np.float32).reshape(-1, *chroma.shape[2:]))
 
 
-def filtered(planes: Floats, kernel: Floats) -> Floats:
+def filtered(planes: Floats, kernel: NDArray[Any]) -> Floats:
     """Planes (N, H, W) through one small filter."""
     return np.stack([cv2.filter2D(plane, -1, kernel) for plane in planes])
 

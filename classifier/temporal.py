@@ -123,8 +123,8 @@ def _steadiness(Y: Floats) -> Named:
 
 def _flows(small: NDArray[np.uint8]) -> Floats:
     """Dense motion from every picture to the next: (T - 1, 112, 112, 2), pixels."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return np.stack([search.calc(early, late, None) for early, late in pairwise(small)]).astype(np.float32)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    return np.stack([search.calc(early, late, None) for early, late in pairwise(small)]).astype(np.float32)  # type: ignore[call-overload]
 
 
 def _motion(flows: Floats) -> Named:

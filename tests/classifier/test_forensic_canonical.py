@@ -128,13 +128,13 @@ def test_mimics_share_the_content(name: str) -> None:
     assert found.dtype == np.uint8
     a = degrade.blur(found, 3)[:T].astype(float)
     b = degrade.blur(clip[:T, :H, :W], 3).astype(float)
-    assert 0 < np.abs(found.astype(int) - clip[:T, :H, :W]).mean()
+    assert np.abs(found.astype(int) - clip[:T, :H, :W]).mean() > 0
     floor = 35 if name == "drifting" else 12
     assert np.abs(a - b).mean() < floor
 
 
 def test_corpus_wears_both_classes_alike(tmp_path: Path) -> None:
-    """Copies of a real clip come with content-matched fakes that were worn in the same way; a second build adds none."""
+    """Copies of a real clip come with content-matched fakes, worn in the same way; a second build adds none."""
     path = tmp_path / "a.mp4"
     encode(path, scene(40), Fraction(16))
     real = Origin("a", False, "camera", "camera", str(path), "", False)
