@@ -98,13 +98,11 @@ def _generator(fused: Fused, credentials: Credentials, mark: MarkSignal | None) 
 
 def _segments(forensic: Sequence[ForensicSignal]) -> list[dict[str, float]]:
     """The stretches that reach the threshold of a detector that finds the file likely synthetic."""
-    return [
-        {"start_s": start, "end_s": end, "value": value}
-        for one in forensic
-        if one.likely
-        for start, end, value in one.segments
-        if value >= one.threshold
-    ]
+    return [part for one in forensic if one.likely for part in _stretches(one) if part["value"] >= one.threshold]
+
+
+def _stretches(one: ForensicSignal) -> list[dict[str, float]]:
+    return [{"start_s": start, "end_s": end, "value": value} for start, end, value in one.segments]
 
 
 def _forensic_row(seen: _Seen) -> dict[str, Any] | None:
@@ -112,4 +110,5 @@ def _forensic_row(seen: _Seen) -> dict[str, Any] | None:
     lead = leading(seen.forensic)
     if lead is None:
         return {"value": None, "absence": seen.pixels} if seen.pixels is not None else None
-    return asdict(lead) | {"detectors": [asdict(one) for one in seen.forensic] if len(seen.forensic) > 1 else []}
+    each = [asdict(one) | {"segments": _stretches(one)} for one in seen.forensic]
+    return each[seen.forensic.index(lead)] | {"detectors": each if len(each) > 1 else []}

@@ -16,7 +16,6 @@ from media import UsageError, Video
 if TYPE_CHECKING:  # what a run does not configure, it does not import
     from classifier import EncoderDetector, TrajectoryScore
 
-_EMBEDDED = "EmbeddedForensic"
 SCORES = ("d3", "restrav", "stall")  # those that need an encoder
 
 
@@ -57,10 +56,6 @@ class Eyes:
 @cache
 def shipped() -> Eyes:
     """The embedded detector under the threshold that it shipped with."""
-    import classifier
-
-    if not hasattr(classifier, _EMBEDDED):  # its weights are not here yet
-        return Eyes()
     return Eyes((_embedded(),))
 
 
@@ -77,10 +72,6 @@ def configured(settings: Settings) -> Eyes:
         from assay.zeroshot import ZeroShotHint
 
         hinters = (ZeroShotHint.of(settings),)
-    import classifier
-
-    if settings.detect.detectors == ("embedded",) and not hasattr(classifier, _EMBEDDED):
-        return Eyes(hinters=hinters)  # its weights are not here yet
     return Eyes(tuple(_calibrated(name, settings) for name in settings.detect.detectors), hinters=hinters)
 
 
@@ -129,7 +120,6 @@ def _calibrated(name: str, settings: Settings) -> ForensicDetector:
 
 @cache
 def _embedded() -> ForensicDetector:
-    import classifier
+    from classifier import EmbeddedForensic
 
-    made: ForensicDetector = getattr(classifier, _EMBEDDED)()
-    return made
+    return EmbeddedForensic()
