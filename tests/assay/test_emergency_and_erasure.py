@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from assay import emergency, strikes, withdrawal
+from assay.appeals import appeal, appeals, decide_appeal
 from assay.auditing.erasing import erase_ended, erase_words, proves
 from assay.auditing.proving import entries_of
 from assay.auditing.pseudonyms import PseudonymKeyUnusable, Pseudonyms
@@ -19,7 +20,7 @@ from assay.auditing.signing import known_keys
 from assay.auditing.tables import OpeningRow
 from assay.auditing.verifying import verify
 from assay.emergency import EmergencyRule, Swept, declare, in_force, lift, strengthened, sweep
-from assay.errors import JobNotFound
+from assay.errors import JobNotFound, ReviewClosed
 from assay.ledger import JobRow, Ledger, State, now
 from assay.strikes import StrikeRow, standing, strike
 from assay.withdrawal import Order
@@ -186,6 +187,30 @@ def test_strikes_add_up_to_a_cool_down(ledger: Ledger) -> None:
         for job in jobs[:2]:
             strikes.lift(session, job, "overturned")
     assert not standing(ledger, "one", ["act_1"], TERMS).cooling
+
+
+def test_appeal_is_decided_once_and_on_the_record(ledger: Ledger) -> None:
+    """Only a refused job of one's own can be appealed, once; overturning lifts its strike, and stands in the record."""
+    job = refused(ledger)
+    strike(ledger, job, TERMS)
+    with pytest.raises(JobNotFound):
+        appeal(ledger, "two", job, "why")
+    with pytest.raises(UsageError, match="says why"):
+        appeal(ledger, "one", job, " ")
+    made = appeal(ledger, "one", job, "it is a song")
+    assert appeal(ledger, "one", job, "again").id == made.id
+    assert [row.id for row in appeals(ledger)] == [made.id]
+    ended = decide_appeal(ledger, made.id, ORDER, overturn=True)
+    assert (ended.state, ended.to_json()["reason"]) == ("overturned", ORDER.reason)
+    assert standing(ledger, "one", ["act_1"], TERMS).strikes == 0
+    assert ledger.job(job).decisions[-1].body["action"] == "overturn"
+    with pytest.raises(ReviewClosed):
+        decide_appeal(ledger, made.id, ORDER, overturn=False)
+    with pytest.raises(JobNotFound):
+        decide_appeal(ledger, "apl_none", ORDER, overturn=False)
+    fine = released(ledger, 0.0)
+    with pytest.raises(UsageError, match="nothing to appeal"):
+        appeal(ledger, "local", fine, "why")
 
 
 def test_only_what_the_actor_brought_counts(ledger: Ledger) -> None:

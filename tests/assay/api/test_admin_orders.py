@@ -209,6 +209,22 @@ def test_emergency_rule_acts_at_once_and_on_the_released(office: Office) -> None
 
 
 @pytest.mark.full
+def test_endpoints_over_http(office: Office) -> None:
+    """A tenant adds, lists, exchanges, enables and removes its own endpoints; a private address is refused."""
+    refused = office.send("one", "POST", "/v1/webhooks", {"url": "https://127.0.0.1/"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_url")
+    made = office.send("one", "POST", "/v1/webhooks", {"url": "https://93.184.216.34/hook"}).json()
+    assert made["secret"].startswith("whsec_")
+    (listed,) = office.send("one", "GET", "/v1/webhooks").json()["data"]
+    assert (listed["id"], "secret" in listed) == (made["id"], False)
+    assert office.send("two", "GET", "/v1/webhooks").json()["data"] == []
+    for who, status in (("two", 404), ("one", 200)):
+        for method, path in (("POST", "/rotate"), ("POST", "/enable"), ("DELETE", "")):
+            assert office.send(who, method, f"/v1/webhooks/{made['id']}{path}").status_code == status
+    assert office.send("one", "GET", "/v1/webhooks").json()["data"] == []
+
+
+@pytest.mark.full
 def test_strikes_cool_an_actor_down(office: Office) -> None:
     """After as many refusals as the policy says, this actor's requests are refused for a while, and nobody else's."""
     document = Policy.load("permissive").document() | {"id": "striking", "version": "1"}
