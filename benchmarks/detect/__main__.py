@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.detect import tables
 from benchmarks.detect.cost import cost
 from benchmarks.detect.floor import colours, floor
-from benchmarks.detect.judges import left_out, shipped
+from benchmarks.detect.judges import LISTING, left_out, shipped
 from benchmarks.detect.scores import Answered
 from benchmarks.detect.wear import WEAR
 from classifier import ForensicDetector
@@ -48,6 +48,9 @@ def main() -> None:
         return
     judge: Judge = shipped() if asked.folds is None else left_out(asked.folds)
     origins = listed(Path(asked.data))
+    if asked.folds:  # clips of which no example could be made are in no fold
+        unseen = json.loads((asked.folds / LISTING).read_text())
+        origins = [one for one in origins if one.name in unseen]
     kept = Kept(asked.answers)
     seen = "families left out" if asked.folds else "as shipped: of clips that it was trained on, this says nothing"
     print(f"`python -m benchmarks.detect DATA{' --folds FOLDS' * bool(asked.folds)}`, {len(origins)} clips; {seen}")
@@ -82,7 +85,8 @@ class Kept:
         if path is not None and path.exists():
             for line in path.read_text().splitlines():
                 row = json.loads(line)
-                self._rows[row.pop("kind"), row["name"]] = Answered(**row)
+                kind = row.pop("kind")
+                self._rows[kind, row["name"]] = Answered(**row)
 
     def known(self, kind: str, origin: Origin) -> Answered | None:
         """The answer, where it was given."""
