@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from safety.decision import Circumstances, Decision, Reason
@@ -203,13 +204,16 @@ def _gravest_first(reason: Reason) -> tuple[object, ...]:
 
 def identity(policy: Policy, items: Iterable[str], scores: Iterable[str], circumstances: Circumstances) -> str:
     """Hash of rules and scores, whatever the order in which they were given: items as JSON, scores as `canonical`."""
-    content = {
-        "policy": policy.digest,
-        "items": sorted(items),
-        "scores": sorted(set(scores)),
-        "circumstances": circumstances.to_json(),
-    }
-    return "dec_" + hashlib.sha256(_written(content).encode()).hexdigest()[:40]
+    content = (  # one JSON object, its keys in order
+        f'{{"circumstances": {_under(circumstances)}, "items": {json.dumps(sorted(items))}, '
+        f'"policy": {json.dumps(policy.digest)}, "scores": {json.dumps(sorted(set(scores)))}}}'
+    )
+    return "dec_" + hashlib.sha256(content.encode()).hexdigest()[:40]
+
+
+@lru_cache(64)
+def _under(circumstances: Circumstances) -> str:
+    return _written(circumstances.to_json())
 
 
 def canonical(score: Score | Track) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, String, bindparam, select, text, type_coerce
 from sqlalchemy.orm import Session
 
 from assay.batch.tables import ContentRow, DecidedRow, PathRow, RunRow
@@ -18,11 +20,14 @@ from safety import Circumstances, CorruptRecord, Decision, Gist, Score, Stage, T
 
 _PAGE = 1000
 _SLOW_PAGE = 50  # examinations are whole there
+_DAY = type_coerce(DecidedRow.day, String).label("day")  # read once a day, not once a row
 _SCORES = (  # built once: it is asked for every record that is not quiet
     select(ScoreRow.track, ScoreRow.score)
     .join(ItemRow, ScoreRow.item == ItemRow.key)
     .where(ItemRow.job == bindparam("job"), ItemRow.stage == bindparam("stage"))
     .order_by(ItemRow.key, ScoreRow.key)
+    .limit(1)
+    .offset(bindparam("number"))
 )
 
 
@@ -61,7 +66,7 @@ class Records:
         self._make_missing(run)
         columns = (
             PathRow.uri, PathRow.decided, ContentRow.job, ContentRow.sha256, ContentRow.scoring_digest,
-            ContentRow.partial, DecidedRow.policy_digest, DecidedRow.day, DecidedRow.require_complete,
+            ContentRow.partial, DecidedRow.policy_digest, _DAY, DecidedRow.require_complete,
             DecidedRow.action, DecidedRow.decisions, GistRow.stage, GistRow.shape, GistRow.facts,
         )  # fmt: skip
         wanted = (
@@ -73,6 +78,8 @@ class Records:
             .order_by(PathRow.decided, PathRow.uri, GistRow.stage)
         )
         with Session(self.ledger.engine) as session:
+            if self.ledger.engine.dialect.name == "sqlite":
+                session.execute(text("PRAGMA cache_size=-65536"))  # 64 MiB: the joined rows lie far apart
             rows = session.execute(wanted.execution_options(yield_per=_PAGE))
             for _, same in groupby(rows, key=lambda row: row.decided):
                 yield self._record(session, list(same))
@@ -81,11 +88,12 @@ class Records:
         """Fetches scores of a record by their numbers."""
 
         def fetch(numbers: Sequence[int]) -> list[Score | Track]:
+            of = {"job": record.job, "stage": stage.value}
             with self.ledger.engine.connect() as connection:
-                kept = connection.execute(_SCORES, {"job": record.job, "stage": stage.value}).all()
-            if numbers and max(numbers) >= len(kept):
-                raise CorruptRecord(f"{record.uris[0]}: {len(kept)} scores are left; score the file again")
-            return [_score(kept[number]) for number in numbers]
+                kept = [connection.execute(_SCORES, of | {"number": number}).first() for number in numbers]
+            if None in kept:
+                raise CorruptRecord(f"{record.uris[0]}: some of its scores are gone; score the file again")
+            return [_score(row) for row in kept if row is not None]
 
         return fetch
 
@@ -104,7 +112,7 @@ class Records:
         return Record(
             uris=tuple(dict.fromkeys(row.uri for row in rows)),
             job=one.job, sha256=one.sha256, scoring_digest=one.scoring_digest, partial=one.partial,
-            policy_digest=one.policy_digest, under=Circumstances(None, one.day, one.require_complete),
+            policy_digest=one.policy_digest, under=_under(str(one.day), one.require_complete),
             action=one.action, decisions=tuple(one.decisions),
             gists=tuple((Stage(name), Gist(self._shape(session, row.shape), row.facts)) for name, row in gists.items()),
         )  # fmt: skip
@@ -139,6 +147,11 @@ class Records:
         )
         with Session(self.ledger.engine) as session:
             return session.scalars(wanted).all()
+
+
+@lru_cache(64)
+def _under(day: str, require_complete: bool) -> Circumstances:
+    return Circumstances(None, date.fromisoformat(day), require_complete)
 
 
 def whole_decision(records: Records, record: Record, stage: Stage, policy: Any) -> Decision:
