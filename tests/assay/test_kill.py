@@ -55,7 +55,8 @@ def kill_everything(process: subprocess.Popen[bytes], whole_group: bool) -> None
 
 
 @pytest.mark.timeout(600)
-def test_sigkill_at_thirty_moments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moments", [8, pytest.param(30, marks=pytest.mark.full)])
+def test_sigkill_at_many_moments(tmp_path: Path, moments: int) -> None:
     """Whenever `assay generate` is killed, the output folder holds only files that verify as trusted."""
     settings = Settings(home=tmp_path / "home")
     trust = signer(settings).trust
@@ -65,7 +66,7 @@ def test_sigkill_at_thirty_moments(tmp_path: Path) -> None:
     assert start(tmp_path, outputs / "whole.mp4").wait() == 0
     whole_s = time.monotonic() - began
     dice = random.Random(7)
-    for attempt in range(30):
+    for attempt in range(moments):
         process = start(tmp_path, outputs / f"{attempt}.mp4")
         time.sleep(dice.uniform(0.0, 1.05 * whole_s))
         kill_everything(process, whole_group=attempt % 2 == 0)
