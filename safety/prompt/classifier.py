@@ -136,8 +136,10 @@ class EmbeddedPromptClassifier:
                     named, name.entry.group.category, Finding.at(name.value, view.key, name.hit.start, name.hit.end, by)
                 )
         certain = dict(learned)
-        stranger = bool(heard) and names_a_stranger(reading.text, final, self._reader.vocabulary)
-        silent = set(DESCRIBES_PEOPLE) if stranger else set()
+        # Where a name stands, known or not, nobody is described: the lists alone speak of names.
+        known = any(name.value > names.AMBIGUOUS for name in final.names)
+        named_somebody = known or names_a_stranger(reading.text, final, self._reader.vocabulary)
+        silent = set(DESCRIBES_PEOPLE) if named_somebody else set()
         for view, model in heard:
             permitted = _permitted(view) | silent
             for category, said in model.items():
