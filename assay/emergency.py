@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +128,27 @@ def of(url: str, policy: Policy) -> Policy:
     return in_force(_opened(url), policy)
 
 
-@lru_cache(maxsize=4)
+_MOST_OPEN = 4
+_open: dict[str, Ledger] = {}
+_opening = threading.Lock()
+
+
 def _opened(url: str) -> Ledger:
     """One connection pool a process and ledger: this is asked with every request."""
-    return Ledger(url)
+    with _opening:
+        if url not in _open:
+            while len(_open) >= _MOST_OPEN:
+                _open.pop(next(iter(_open))).close()
+            _open[url] = Ledger(url)
+        return _open[url]
+
+
+def forget(url: str) -> None:
+    """Gives the connections to a ledger back, where this process has any."""
+    with _opening:
+        ledger = _open.pop(url, None)
+    if ledger is not None:
+        ledger.close()
 
 
 def _state(ledger: Ledger) -> str:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import delete as delete_rows, text, update
 from toy_postgres import binaries, postgres
 
-from assay import review
+from assay import emergency, review
 from assay.errors import LeaseLost, LedgerVersion, StageFailed
 from assay.jobs.queue import Cancelled, NewJob, Queue, Taken, code_of, may_help
 from assay.jobs.tidying import OnLegalHold, delete, tidy
@@ -91,6 +91,7 @@ def house(toy_settings: Callable[..., Settings], url: str) -> Iterator[House]:
         yield House(settings, queue, bench)
         bench.close()
     queue.ledger.close()
+    emergency.forget(url)
 
 
 def test_a_job_comes_to_its_end(house: House) -> None:

@@ -104,4 +104,4 @@ def test_everything_on_postgres(url: str, tmp_path: Path) -> None:
     assert walk.sound, walk.faults[:5]
     assert (walk.erased, waiting(ledger)) == (23, 0)
     ledger.close()
-    emergency._opened.cache_clear()
+    emergency.forget(url)
