@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 from sklearn.metrics import average_precision_score, roc_auc_score
+
+from assay.intervals import clopper_pearson
 
 Values = NDArray[np.float64]
 
@@ -14,8 +15,7 @@ def share(k: int, n: int) -> str:
     """A share, k of n, with its exact 95 % binomial interval."""
     if n == 0:
         return "-"
-    low = 0.0 if k == 0 else beta.ppf(0.025, k, n - k + 1)
-    high = 1.0 if k == n else beta.ppf(0.975, k + 1, n - k)
+    low, high = clopper_pearson(k, n)
     return f"{k / n:.3f} [{low:.3f}, {high:.3f}]"
 
 
