@@ -136,10 +136,7 @@ class EmbeddedPromptClassifier:
                     named, name.entry.group.category, Finding.at(name.value, view.key, name.hit.start, name.hit.end, by)
                 )
         certain = dict(learned)
-        # Where a name stands, known or not, nobody is described: the lists alone speak of names.
-        known = any(name.value > names.AMBIGUOUS for name in final.names)
-        named_somebody = known or names_a_stranger(reading.text, final, self._reader.vocabulary)
-        silent = set(DESCRIBES_PEOPLE) if named_somebody else set()
+        silent = set(DESCRIBES_PEOPLE) if heard and self._names_somebody(reading) else set()
         for view, model in heard:
             permitted = _permitted(view) | silent
             for category, said in model.items():
@@ -157,6 +154,12 @@ class EmbeddedPromptClassifier:
         scores.append(self._learned(item, source, reading, MINORS, minor, minor))
         scores += [_scored(item, category, source, reading, finding) for category, finding in named.items()]
         return scores
+
+    def _names_somebody(self, reading: Reading) -> bool:
+        """Where a name stands, known or not, nobody is described: the lists alone speak of names."""
+        final = reading.views[-1]
+        known = any(name.value > names.AMBIGUOUS for name in final.names)
+        return known or names_a_stranger(reading.text, final, self._reader.vocabulary)
 
     def names(self, text: str) -> list[dict[str, Any]]:
         """Every name in a text, also those that count for little or are permitted: for people who keep the lists."""
