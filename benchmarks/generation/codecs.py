@@ -67,10 +67,10 @@ class Autoencoder(nn.Module):
         return F.pixel_shuffle(x, 2).permute(0, 1, 3, 4, 2)
 
 
-def _train(net: Autoencoder, cpu_minutes: float, half_way: Callable[[], None]) -> int:
-    """Mean squared error, AdamW, one cycle over CPU time; returns the clips seen."""
+def _train(net: Autoencoder, cpu_minutes: float) -> tuple[int, float]:
+    """Mean squared error, AdamW, one cycle over CPU time; returns the clips seen, and the PSNR half way."""
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.01)
-    start, clips, told, budget = time.process_time(), 0, False, cpu_minutes * 60
+    start, clips, half_way, budget = time.process_time(), 0, 0.0, cpu_minutes * 60
     while (share := (time.process_time() - start) / budget) < 1:
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1.0, clips / 200 + 0.05, max(0.02, (1 - share) * 2))
@@ -81,10 +81,9 @@ def _train(net: Autoencoder, cpu_minutes: float, half_way: Callable[[], None]) -
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         clips += len(pixels)
-        if share > 0.5 and not told:
-            told = True
-            half_way()
-    return clips
+        if share > 0.5 and not half_way:
+            half_way = _psnr(net)[0]
+    return clips, half_way
 
 
 def _psnr(through: Callable[[Tensor], Tensor]) -> tuple[float, float]:
@@ -113,12 +112,12 @@ def codecs(cpu_minutes: float = 6.0) -> None:
         spent = (time.process_time() - before) / 60
         psnr, cost = _psnr(lambda pixels, codec=linear: codec.decode(codec.encode(pixels)))  # type: ignore[misc]
         print(f"| {keep} of 768 | PCA | {psnr:.1f} dB | {cost:.1f} | {spent:.1f} CPU minutes |", flush=True)
-        net, middle = Autoencoder(keep), [0.0]
-        clips = _train(net, cpu_minutes, lambda net=net, middle=middle: middle.__setitem__(0, _psnr(net)[0]))  # type: ignore[misc]
+        net = Autoencoder(keep)
+        clips, half_way = _train(net, cpu_minutes)
         psnr, cost = _psnr(net)
         size = sum(p.numel() for p in net.parameters()) / 1e6
         print(
             f"| {keep} of 768 | causal convolutions, {size:.1f} M parameters "
-            f"| {psnr:.1f} dB ({middle[0]:.1f} half way) | {cost:.1f} | {cpu_minutes:g} CPU minutes, {clips} clips |",
+            f"| {psnr:.1f} dB ({half_way:.1f} half way) | {cost:.1f} | {cpu_minutes:g} CPU minutes, {clips} clips |",
             flush=True,
         )
