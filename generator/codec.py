@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-PATCH: Final = (4, 8, 8)  # frames, rows, columns: half a second of a twelfth of the picture's height
+PATCH: Final = (1, 12, 12)  # frames, rows, columns of a sheet (`generator.world.sheet`), which is one frame
 GAMMA: Final = 0.5  # latents are coefficients / deviation ** GAMMA: between keeping their energies and whitening them
 
 
@@ -23,7 +23,7 @@ class PatchCodec:
     T, H and W are multiples of PATCH. The latents' overall deviation is 1.
     """
 
-    mean: Tensor  # (P,) with P = 4 x 8 x 8 x 3
+    mean: Tensor  # (P,) with P = 12 x 12 x 3
     basis: Tensor  # (P, K), orthonormal columns
     scale: Tensor  # (K,) what coefficients are divided by
     spread: Tensor  # (K,) deviation of each latent channel over the world
@@ -35,6 +35,15 @@ class PatchCodec:
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, t, h, w, K) to pixels (B, T, H, W, 3), not clamped."""
         return unfold((latents * self.scale) @ self.basis.T + self.mean)  # (B, T, H, W, 3)
+
+    def to(self, device: torch.device) -> PatchCodec:
+        """The codec on a device."""
+        return PatchCodec(*(part.to(device) for part in (self.mean, self.basis, self.scale, self.spread)))
+
+    def importance(self) -> Tensor:
+        """What each channel counts in a loss, (K,): half-way from latents to pixels, 1 on average over their energy."""
+        energy = self.spread.square()
+        return self.scale * energy.sum() / (self.scale * energy).sum()
 
     @classmethod
     def fit(cls, patches: Tensor, keep: int) -> PatchCodec:
@@ -50,7 +59,7 @@ class PatchCodec:
 
 
 def fold(pixels: Tensor) -> Tensor:
-    """(B, T, H, W, C) to patches (B, t, h, w, 4 x 8 x 8 x C)."""
+    """(B, T, H, W, C) to patches (B, t, h, w, 12 x 12 x C)."""
     B, T, H, W, C = pixels.shape
     a, b, c = PATCH
     x = pixels.reshape(B, T // a, a, H // b, b, W // c, c, C)

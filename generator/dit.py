@@ -1,113 +1,90 @@
-"""The diffusion transformer: spacetime patches in, the clean patches it believes in out, steered by time and text.
+"""The diffusion transformer: noisy patches in, the clean patches it believes in out, steered by time and words.
 
-AdaLN-Zero blocks with one shared modulation (PixArt's adaLN-single: a third of the weights of one per block), 3-D RoPE
-and QK-norm in self-attention, cross-attention to the words. The conditioning is concatenated to the channels
-([noisy | visible | mask]), so one set of weights does text-to-video, image-to-video, extension and in-filling.
+AdaLN-Zero blocks (DiT), each with its own modulation: it costs next to nothing, since it is made once a clip and not
+once a token, and it is where the words act. 3-D RoPE and QK-norm in self-attention. A token knows by waves where on the
+sheet it is; RoPE alone tells it only how far from others, and a small network takes hours to find out the rest.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+OCTAVES: Final = 5  # waves of a place: twice a sheet long, and shorter
+PLACE: Final = 3 * 2 * OCTAVES  # of frame, row and column
 
 
 @dataclass(frozen=True)
 class Shape:
     """The sizes of a network; they are kept in the weights file's header."""
 
-    latent: int = 192  # K, channels of a latent patch
-    patch_frames: int = 4  # mask channels: one a frame, since a patch may be half given
-    width: int = 192
+    latent: int = 160  # K, channels of a latent patch
+    width: int = 256
     heads: int = 4
     blocks: int = 6
-    text_blocks: int = 1
-    words: int = 384
-    text_length: int = 24
+    attend_every: int = 2  # the first of so many blocks attends: half of what a token draws it knows by itself
+    words: int = 256  # rows of the table of words; 0 is "unsaid"
+    slots: int = 10  # attributes a prompt can say, each in its place
+    said: int = 64  # numbers a word is
 
 
 class Attention(nn.Module):
-    """Multi-head attention with QK-norm (RMS); `rope` turns queries and keys of self-attention."""
+    """Multi-head self-attention with QK-norm and RoPE."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.head = heads, width // heads
         self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.query_norm = nn.RMSNorm(self.head)
-        self.key_norm = nn.RMSNorm(self.head)
+        self.norm = nn.LayerNorm(self.head, elementwise_affine=False)  # on a CPU a fifth of what RMSNorm takes
+        self.sharpness = nn.Parameter(torch.full((heads, 1, 1), 1.5))  # queries of norm sqrt(d) need no more
 
-    def forward(
-        self, x: Tensor, context: Tensor, rope: tuple[Tensor, Tensor] | None = None, mask: Tensor | None = None
-    ) -> Tensor:
-        """From x (B, N, D) to context (B, M, D): (B, N, D). `mask` (B, 1, 1, M) is True where a key may be seen."""
+    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+        """X (B, N, D): (B, N, D)."""
         B, N, D = x.shape
-        q = self.query(x).view(B, N, self.heads, self.head).transpose(1, 2)  # (B, h, N, d)
-        k, v = self.key_value(context).view(B, -1, 2, self.heads, self.head).permute(2, 0, 3, 1, 4)  # (B, h, M, d) x 2
-        q, k = self.query_norm(q), self.key_norm(k)
-        if rope is not None:
-            q, k = turn(q, rope), turn(k, rope)
+        q, k, v = (f(x).view(B, N, self.heads, self.head).transpose(1, 2) for f in (self.query, self.key, self.value))
+        q, k = turn(self.norm(q) * self.sharpness, rope), turn(self.norm(k), rope)  # (B, h, N, d)
         # Written out: on CPUs the backward pass of torch's fused attention took a third of a training step.
-        score = q @ (k * self.head**-0.5).transpose(2, 3)  # (B, h, N, M)
-        if mask is not None:
-            score = score.masked_fill(~mask, -1e4)  # finite in bfloat16 and float16 too
+        score = q @ (k * self.head**-0.5).transpose(2, 3)  # (B, h, N, N)
         y = score.softmax(dim=-1) @ v  # (B, h, N, d)
         mixed: Tensor = self.out(y.transpose(1, 2).reshape(B, N, D))  # (B, N, D)
         return mixed
 
 
 class Block(nn.Module):
-    """Self-attention, cross-attention to the words, and a two-layer network, each behind a gate that starts at zero."""
+    """Self-attention and a two-layer network, each scaled and shifted by the words and behind a gate that starts at 0.
+
+    `heads` 0 leaves the attention out.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
-        self.norm3 = nn.LayerNorm(width, elementwise_affine=False)
-        self.attend = Attention(width, heads)
-        self.read = Attention(width, heads)
+        self.attend = Attention(width, heads) if heads else None
         self.widen = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
-        self.table = nn.Parameter(torch.zeros(9, width))  # this block's own part of the modulation
+        self.modulate = nn.Linear(width, 6 * width)
 
-    def forward(
-        self, x: Tensor, words: Tensor, seen: Tensor, modulation: Tensor, rope: tuple[Tensor, Tensor]
-    ) -> Tensor:
-        """Tokens x (B, N, D), words (B, M, D), seen (B, 1, 1, M), modulation (B, 9, D): (B, N, D)."""
-        a1, b1, g1, a2, b2, g2, a3, b3, g3 = (modulation + self.table).unsqueeze(2).unbind(1)  # (B, 1, D) each
-        h = self.norm1(x) * (1 + a1) + b1
-        x = x + g1 * self.attend(h, h, rope)  # (B, N, D)
-        h = self.norm2(x) * (1 + a2) + b2
-        x = x + g2 * self.read(h, words, mask=seen)  # (B, N, D)
-        h = self.norm3(x) * (1 + a3) + b3
+    def forward(self, x: Tensor, told: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+        """Tokens x (B, N, D), what is told (B, D): (B, N, D)."""
+        a1, b1, g1, a2, b2, g2 = self.modulate(told).unsqueeze(1).chunk(6, dim=-1)  # (B, 1, D) each
+        if self.attend is not None:
+            x = torch.addcmul(x, g1, self.attend(torch.addcmul(b1, self.norm1(x), 1 + a1), rope))  # (B, N, D)
+        h = torch.addcmul(b2, self.norm2(x), 1 + a2)
         y: Tensor = self.narrow(F.relu(self.widen(h)).square())  # (B, N, D); on a CPU cheaper than GELU
-        return x + g3 * y
-
-
-class TextBlock(nn.Module):
-    """One plain transformer block over the words, so that "pans left" and "moves left" part ways."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attend = Attention(width, heads)
-        self.widen = nn.Linear(width, 2 * width)
-        self.narrow = nn.Linear(2 * width, width)
-
-    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
-        """Words x (B, M, D), seen (B, 1, 1, M): (B, M, D)."""
-        h = self.norm1(x)
-        x = x + self.attend(h, h, mask=seen)
-        y: Tensor = self.narrow(F.relu(self.widen(self.norm2(x))).square())  # (B, M, D)
-        return x + y
+        return torch.addcmul(x, g2, y)
 
 
 class DiT(nn.Module):
-    """The network: noisy latents, what is given, the time and the words to the clean latents."""
+    """The network: noisy latents, what is given, the time, the plan and the words to the clean latents."""
 
     spread: Tensor  # (K,) of the codec this network is trained with
 
@@ -116,50 +93,50 @@ class DiT(nn.Module):
         self.shape = shape
         D = shape.width
         self.register_buffer("spread", torch.ones(shape.latent))
-        self.enter = nn.Linear(2 * shape.latent + shape.patch_frames, D)
-        self.time = nn.Sequential(nn.Linear(D, D), nn.SiLU(), nn.Linear(D, D))
-        self.word = nn.Embedding(shape.words, D, padding_idx=0)
-        self.place = nn.Parameter(torch.zeros(shape.text_length, D))
-        self.text = nn.ModuleList(TextBlock(D, shape.heads) for _ in range(shape.text_blocks))
-        self.pool = nn.Linear(D, D)
-        self.modulate = nn.Linear(D, 9 * D)
-        self.blocks = nn.ModuleList(Block(D, shape.heads) for _ in range(shape.blocks))
+        self.enter = nn.Linear(shape.latent + PLACE, D)
+        self.time = nn.Linear(D, D)
+        self.word = nn.Embedding(shape.words + shape.slots, shape.said)  # the last rows: nothing said in a slot
+        self.tell = nn.Linear(shape.slots * shape.said, D)
+        self.mix = nn.Linear(D, D)
+        self.blocks = nn.ModuleList(Block(D, 0 if i % shape.attend_every else shape.heads) for i in range(shape.blocks))
         self.norm = nn.LayerNorm(D, elementwise_affine=False)
         self.last = nn.Linear(D, 2 * D)
         self.leave = nn.Linear(D, shape.latent)
-        for layer in (self.modulate, self.last, self.leave):  # AdaLN-Zero: every block starts as the identity
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.word.weight, std=0.5)
-        nn.init.normal_(self.place, std=0.1)
+        for name, layer in self.named_modules():
+            if isinstance(layer, nn.Linear) and name.split(".")[-1] in ("modulate", "last", "leave"):
+                nn.init.zeros_(layer.weight)  # AdaLN-Zero: every block starts as the identity
+                nn.init.zeros_(layer.bias)
+        # What is told begins as loud as what is seen: a run of a few thousand steps has no time to find that out.
+        nn.init.normal_(self.word.weight)
+        nn.init.normal_(self.tell.weight, std=(shape.slots * shape.said) ** -0.5)
+        nn.init.normal_(self.enter.weight[:, -PLACE:], std=(PLACE / 2) ** -0.5)
 
-    def forward(self, noisy: Tensor, visible: Tensor, mask: Tensor, time: Tensor, tokens: Tensor) -> Tensor:
-        """The clean latents (B, t, h, w, K), float32, from noisy and visible (B, t, h, w, K) ...
-
-        mask (B, t, h, w, 4), 1 where a frame is given; time (B,) in [0, 1], 1 is noise; tokens (B, M), 0 is nothing.
-        """
+    def forward(self, noisy: Tensor, tokens: Tensor, time: Tensor) -> Tensor:
+        """The clean latents (B, t, h, w, K), float32, from noisy ones, tokens (B, S) and time (B,), 1 is noise."""
         B, t, h, w, _ = noisy.shape
-        words, seen, pooled = self.say(tokens)  # (B, M, D), (B, 1, 1, M), (B, D)
-        c = self.time(waves(time, self.shape.width).to(pooled.dtype)) + pooled  # (B, D)
-        modulation = self.modulate(F.silu(c)).view(B, 9, -1)  # (B, 9, D)
+        kind = self.enter.weight.dtype
+        c = self.say(tokens, time)  # (B, D)
         rope = rotations((t, h, w), self.shape.width // self.shape.heads, noisy.device)  # (N, d / 2) x 2
-        told = torch.cat([noisy, visible, mask], dim=-1).to(pooled.dtype)  # (B, t, h, w, 2 K + 4)
-        x = self.enter(told).flatten(1, 3)  # (B, N, D)
-        for block in self.blocks:
-            x = block(x, words, seen, modulation, rope)  # (B, N, D)
-        a, b = self.last(F.silu(c)).unsqueeze(1).chunk(2, dim=-1)  # (B, 1, D) x 2
-        left: Tensor = self.leave(self.norm(x) * (1 + a) + b)  # (B, N, K)
+        place = places((t, h, w), noisy.device).expand(B, t, h, w, PLACE)
         skip, out = wiener(self.spread.float(), time.float())  # (B, 1, 1, 1, K) x 2
-        return skip * noisy + out * left.float().view(B, t, h, w, -1)  # (B, t, h, w, K)
+        # Each channel as far as it can be told from noise, at unit deviation: pure noise would only drown the place.
+        seen = skip * noisy / self.spread.float()  # (B, t, h, w, K)
+        x = self.enter(torch.cat([seen, place], dim=-1).to(kind)).flatten(1, 3)  # (B, N, D)
+        for block in self.blocks:
+            x = block(x, c, rope)  # (B, N, D)
+        a, b = self.last(c).unsqueeze(1).chunk(2, dim=-1)  # (B, 1, D) x 2
+        left = self.leave(torch.addcmul(b, self.norm(x), 1 + a)).float().view(B, t, h, w, -1)  # (B, t, h, w, K)
+        clean: Tensor = skip * noisy + out * left  # (B, t, h, w, K)
+        return clean
 
-    def say(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (B, M) to words (B, M, D), which may be seen (B, 1, 1, M), and their mean (B, D)."""
-        seen = tokens > 0  # (B, M); the first token always is
-        x = self.word(tokens) + self.place[: tokens.shape[1]]  # (B, M, D)
-        for block in self.text:
-            x = block(x, seen[:, None, None])  # (B, M, D)
-        weight = seen.unsqueeze(-1).to(x.dtype)  # (B, M, 1)
-        return x, seen[:, None, None], self.pool((x * weight).sum(1) / weight.sum(1))
+    def say(self, tokens: Tensor, time: Tensor) -> Tensor:
+        """Tokens (B, S), a place for each attribute and 0 where it is unsaid, and time (B,): (B, D)."""
+        silent = torch.arange(self.shape.slots, device=tokens.device) + self.shape.words  # (S,)
+        words = self.word(torch.where(tokens > 0, tokens, silent)).flatten(1)  # (B, S x E)
+        kind = words.dtype
+        told = self.tell(words) + self.time(waves(time, self.shape.width).to(kind))  # (B, D)
+        mixed: Tensor = F.silu(self.mix(F.silu(told)) + told)  # (B, D)
+        return mixed
 
 
 def wiener(spread: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,11 +154,23 @@ def waves(time: Tensor, width: int) -> Tensor:
     """Sines and cosines of a time (B,) in [0, 1]: (B, width)."""
     rate = torch.exp(-math.log(1000.0) * torch.arange(width // 2, device=time.device) / (width // 2))  # (width / 2,)
     angle = 1000.0 * time[:, None].float() * rate  # (B, width / 2)
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)  # (B, width)
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def places(grid: tuple[int, int, int], device: torch.device) -> Tensor:
+    """Where each patch is, as waves: (t, h, w, PLACE) for a grid of (t, h, w) patches."""
+    axes = [(torch.arange(n, device=device) + 0.5) / n - 0.5 for n in grid]
+    return torch.cat([_waves(axis) for axis in torch.meshgrid(*axes, indexing="ij")], dim=-1)
+
+
+def _waves(v: Tensor) -> Tensor:
+    """(...,) in about [-1, 1] to (..., 2 OCTAVES); the slowest wave is twice as long as a sheet."""
+    angle = v[..., None] * math.pi * 2.0 ** torch.arange(OCTAVES, device=v.device)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
 def rotations(grid: tuple[int, int, int], head: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Cosines and sines for 3-D RoPE, (N, head / 2) each: a third of the pairs for time, rows and columns.
+    """Cosines and sines (N, head / 2) for N = t h w places; time, rows and columns take a third of the turns each.
 
     Rows and columns are counted from the middle, so that pictures of other shapes keep their centre.
     """
@@ -189,7 +178,8 @@ def rotations(grid: tuple[int, int, int], head: int, device: torch.device) -> tu
     rate = torch.pi * (16.0 ** -(torch.arange(third, device=device) / third)) / 2  # a quarter turn a patch, and slower
     axes = [torch.arange(n, device=device) - (n - 1) / 2 for n in grid]
     place = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)  # (N, 3)
-    angle = (place[:, :, None] * rate).flatten(1)  # (N, head / 2)
+    angle = (place[:, :, None] * rate).flatten(1)  # (N, 3 third)
+    angle = F.pad(angle, (0, head // 2 - angle.shape[1]))  # what is left over is not turned
     return angle.cos(), angle.sin()
 
 

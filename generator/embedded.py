@@ -49,7 +49,7 @@ class EmbeddedGenerator:
     """
 
     name = "assay-embedded"
-    version = "1"
+    version = "2"
     backend = "embedded"
     digital_source_type = "trainedAlgorithmicMedia"
 
@@ -90,11 +90,12 @@ class EmbeddedGenerator:
             return self._sampler
 
     def _record(self, request: GenerationRequest, geometry: Geometry) -> GenerationRecord:
-        ignored = tuple(dict.fromkeys(word for prompt in request.prompts for word in text.ignored(prompt)))
+        known = self._card.trained
+        ignored = tuple(dict.fromkeys(word for prompt in request.prompts for word in text.ignored(prompt, known)))
         notes = [*geometry.notes(request), *conditioning_notes(request, geometry)]
-        if not text.encode(request.prompts)[:, 1:].any():
+        if not any(text.prompt_words(prompt, known) for prompt in request.prompts):
             notes.append("no word of the prompt is in the vocabulary: the clip follows the seed alone")
-        if unknown := text.ignored(request.negative_prompt or ""):
+        if unknown := text.ignored(request.negative_prompt or "", known):
             notes.append(f"words of the negative prompt without influence: {', '.join(unknown)}")
         made = GenerationRecord.of(self, request, ("torch", "numpy", "safetensors", "opencv-python-headless"))
         return replace(

@@ -14,34 +14,26 @@ from numpy.typing import NDArray
 
 from generator.request import GenerationRequest, Pixels
 
-WINDOW: Final = 16  # frames that the network sees at once
-STRIDE: Final = 8  # frames from one window to the next: each moment but the first and last lies in two
+LEAST: Final = 16  # frames that are made at the least: two seconds, in which a motion has its pace
 NATIVE_FPS: Final = 8
-WINDOW_S: Final = WINDOW / NATIVE_FPS
-# Width, height; all near one number of tokens. Landscape, portrait, square.
 MOST_SPREAD: Final = 0.3  # of a jump, to each side: more would show two pictures in one
-BUCKETS: Final = ((64, 40), (40, 64), (48, 48))
+BUCKETS: Final = ((128, 80), (80, 128), (104, 104))  # width, height: landscape, portrait, square
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How one request is laid out on the model's grid: one of three shapes, and 16 frames or 8 more, and 8 more ..."""
+    """How one request is laid out on the model's grid: one of three shapes, and 16 frames or more."""
 
     size: tuple[int, int]  # width, height asked for
     native: tuple[int, int]  # width, height made
     frames: int
     fps: Fraction
-    native_frames: int  # N: WINDOW + k STRIDE
+    native_frames: int  # N
 
     @property
     def upscale(self) -> float:
         """The factor from native to the asked size, so that the native picture covers it."""
         return max(self.size[0] / self.native[0], self.size[1] / self.native[1])
-
-    @property
-    def windows(self) -> tuple[int, ...]:
-        """The first native frame of each window of 16."""
-        return tuple(range(0, self.native_frames - WINDOW + 1, STRIDE))
 
     def position(self, index: int) -> float:
         """Where output frame `index` lies among the native frames, from 0 to N - 1."""
@@ -67,9 +59,6 @@ class Geometry:
         wide, high = round(w * self.upscale), round(h * self.upscale)
         if (wide, high) != (W, H):
             yield f"enlarged to {wide}x{high} and cropped around the middle to {W}x{H}"
-        if len(self.windows) > 1:
-            overlap = (WINDOW - STRIDE) / NATIVE_FPS
-            yield f"made in {len(self.windows)} windows of {WINDOW_S:g} s that overlap by {overlap:g} s"
         if seconds < self.native_frames / NATIVE_FPS:
             yield f"the model makes {self.native_frames / NATIVE_FPS:g} s: cut after {seconds:g} s"
         if self.fps != NATIVE_FPS:
@@ -83,7 +72,7 @@ def settle(clip: NDArray[np.float32], known: NDArray[np.bool_], patch: int) -> N
     a video codec, each end is moved towards the other by what the step exceeds the steps around it. Known frames stay.
     """
     out = clip.copy()
-    for first in range(patch, len(clip), patch):
+    for first in range(patch, len(clip) - 1, patch):
         jump = clip[first] - clip[first - 1]  # (h, w, 3)
         around = np.abs(clip[first - 1] - clip[first - 2]).mean() + np.abs(clip[first + 1] - clip[first]).mean()
         excess = 1.0 - 0.5 * around / max(float(np.abs(jump).mean()), 1e-6)
@@ -95,12 +84,11 @@ def settle(clip: NDArray[np.float32], known: NDArray[np.bool_], patch: int) -> N
 
 
 def resolve(request: GenerationRequest) -> Geometry:
-    """The layout of a request: the bucket of the nearest ratio, and as many windows as the length needs."""
+    """The layout of a request: the bucket of the nearest ratio, and as many frames as the length needs."""
     ratio = math.log(request.size[0] / request.size[1])
     native = min(BUCKETS, key=lambda bucket: abs(math.log(bucket[0] / bucket[1]) - ratio))
     last = math.ceil((request.frames - 1) / request.fps * NATIVE_FPS)  # the native frame at or after the last one
-    more = max(0, math.ceil((last + 1 - WINDOW) / STRIDE))
-    return Geometry(request.size, native, request.frames, request.fps, WINDOW + more * STRIDE)
+    return Geometry(request.size, native, request.frames, request.fps, max(LEAST, last + 1))
 
 
 def cover(picture: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -5,14 +5,13 @@ The spine judges both texts and keeps both. What a user wrote is never taken awa
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from generator.world.captions import caption
 from generator.world.parse import read_prompt
-from generator.world.scene import draw_scene
+from generator.world.scene import planned
 
 
 class Recaptioner(Protocol):
@@ -32,7 +31,8 @@ class GrammarRecaptioner:
     """For the embedded and the procedural back-end: what the prompt leaves open is drawn by the seed, and said.
 
     Nothing that the prompt says of the scene is changed. A subject that stands still and a camera that stands are what
-    a silent prompt means, so only colour and background are drawn. A prompt without a subject is left as it is.
+    a silent prompt means, so only the background is drawn, and the colour of a plain shape. A prompt without
+    a subject is left as it is.
     """
 
     name = "grammar@1"
@@ -43,5 +43,4 @@ class GrammarRecaptioner:
         if "kind" not in said:
             return prompt
         rng = np.random.default_rng(seed)
-        scene = replace(draw_scene(rng), **{"motion": "still", "camera": "static", **said})  # type: ignore[arg-type]
-        return caption(scene, rng, "detailed")
+        return caption(planned(said, seed), rng, "detailed")

@@ -1,11 +1,10 @@
-"""How the embedded model is trained: batches rendered as they are needed, two optimizers, an average of the weights.
+"""How the embedded model is trained: sheets drawn as they are needed, two optimizers, an average of the weights.
 
 Everything is a function of the seed and the number of clips seen, so a run that was stopped goes on as if it had not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,67 +13,66 @@ import torch
 from torch import Tensor, nn
 
 from generator.codec import PatchCodec, fold, to_signed
-from generator.flow import Clue, look
-from generator.geometry import BUCKETS, NATIVE_FPS as FPS, WINDOW as FRAMES
-from generator.text import encode
-from generator.world.captions import caption
-from generator.world.render import render_clip
-from generator.world.scene import draw_scene
+from generator.text import BACKDROP, encode, words
+from generator.world.scene import BACKDROPS, KINDS, SHAPES, SPRITES, Range, SceneSpec, draw_scene
+from generator.world.sheet import LANDSCAPE, SHEET, SUBJECT, sheet_of
 
-BUCKET_SHARES: Final = (0.7, 0.15, 0.15)  # landscape mostly, since that is what people ask for
-EMBLEM_SHARE: Final = 0.05
 MUON_RATE: Final = 2.5  # of Adam's rate: 1 % of a weight's size a step was slow in a run of a few thousand steps
-UNTOLD_SHARE: Final = 0.1  # clips without a caption, for classifier-free guidance
-# What is given of a clip: nothing, the first frame, a beginning, an end, both ends.
-GIVEN_SHARES: Final = (0.6, 0.15, 0.12, 0.05, 0.08)
+UNTOLD_SHARE: Final = 0.06  # sheets without a caption, for classifier-free guidance
+HUSHED_SHARE: Final = 0.03  # of each attribute, where there is a caption
+SUBJECT_WEIGHT: Final = 0.5  # what a patch of the subject or of its alpha counts more than one of the landscape
+# The curriculum: half of the kinds in daylight first, then all of them by day, at dusk and at night.
+STAGES: Final = {
+    "first": Range(kinds=(*SHAPES, *tuple(SPRITES)[:24]), emblem=0.03, dyed=0.1, weather=0.0, dusk=0.0, pairs=0.0),
+    "whole": Range(emblem=0.03, dyed=0.12, weather=0.0, dusk=0.2, pairs=0.0, backdrops=1),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Clips of one shape: pixels uint8 (B, T, H, W, 3), which frames are given (B, T), and their captions."""
+    """Sheets uint8 (B, 1, H, W, 3), tokens of what is told of them (B, S), and what each patch counts (B, 1, h, w)."""
 
-    pixels: Tensor
-    given: Tensor
-    captions: list[str]
-
-    def clue(self, codec: PatchCodec) -> Clue:
-        """What the network is told of the clips."""
-        visible, mask = look(codec, to_signed(self.pixels), self.given)
-        return Clue(visible, mask, torch.from_numpy(encode(self.captions)))
+    sheets: Tensor
+    tokens: Tensor
+    weight: Tensor
 
 
-def draw_batch(seed: int, index: int, size: int) -> Batch:
+def trained_words(of: Range) -> tuple[str, ...]:
+    """The words that training on a range of scenes gives a meaning to."""
+    off = {
+        BACKDROP: tuple(str(n) for n in range(of.backdrops, BACKDROPS)),
+        "kind": tuple(k for k in KINDS if k not in of.kinds),
+        "weather": ("rain", "snowfall", "fog") if of.weather == 0 else (),
+        "light": ("sunset", "dark") if of.dusk == 0 else (),
+        "motion": ("meet",) if of.pairs == 0 else (),
+        "second": KINDS if of.pairs == 0 else tuple(k for k in KINDS if k not in of.kinds),
+    }
+    return tuple(w for w in words() if w.split(":")[1] not in off.get(w.split(":")[0], ()))
+
+
+def draw_batch(seed: int, index: int, size: int, of: Range = STAGES["whole"]) -> Batch:
     """The index-th batch of a run."""
     rng = np.random.default_rng((seed, index))
-    shape = BUCKETS[rng.choice(len(BUCKETS), p=BUCKET_SHARES)]
-    scenes = [draw_scene(rng, emblem=EMBLEM_SHARE) for _ in range(size)]
-    captions = ["" if rng.random() < UNTOLD_SHARE else caption(scene, rng) for scene in scenes]
-    pixels = np.stack([render_clip(scene, shape, FRAMES, FPS) for scene in scenes])  # (B, T, H, W, 3)
-    given = np.stack([_given(rng) for _ in scenes])  # (B, T)
-    return Batch(torch.from_numpy(pixels), torch.from_numpy(given), captions)
+    scenes = [draw_scene(rng, of) for _ in range(size)]
+    sheets = np.stack([sheet_of(scene) for scene in scenes])[:, None]  # (B, 1, H, W, 3)
+    tokens = encode([_told(rng, scene) for scene in scenes])
+    h, w = SHEET[1] // 12, SHEET[0] // 12
+    weight = np.ones((size, 1, h, w), np.float32)
+    weight[:, :, LANDSCAPE[1] // 12 :, : 2 * SUBJECT // 12] += SUBJECT_WEIGHT
+    return Batch(torch.from_numpy(sheets), torch.from_numpy(tokens), torch.from_numpy(weight))
 
 
-def _given(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    known = np.zeros(FRAMES, bool)
-    match rng.choice(len(GIVEN_SHARES), p=GIVEN_SHARES):
-        case 1:
-            known[0] = True
-        case 2:
-            known[: rng.integers(2, 13)] = True
-        case 3:
-            known[-rng.integers(1, 13) :] = True
-        case 4:
-            known[: rng.integers(1, 5)] = True
-            known[-rng.integers(1, 5) :] = True
-    return known
+def _told(rng: np.random.Generator, scene: SceneSpec) -> dict[str, str]:
+    if rng.random() < UNTOLD_SHARE:
+        return {}
+    told = {**scene.words(), BACKDROP: str(scene.backdrop_seed % BACKDROPS)}
+    return {name: value for name, value in told.items() if rng.random() >= HUSHED_SHARE}
 
 
-def fit_codec(seed: int, clips: int, keep: int) -> PatchCodec:
-    """The codec of this world, from patches of clips drawn at random."""
-    batches = [draw_batch(seed, -1 - i & 0xFFFFFFFF, 20) for i in range(max(1, clips // 20))]
-    patches = torch.cat([fold(to_signed(b.pixels)).flatten(0, 3) for b in batches])  # (N, P)
-    order = torch.randperm(len(patches), generator=torch.Generator().manual_seed(seed))
-    return PatchCodec.fit(patches[order[:120_000]], keep)
+def fit_codec(seed: int, sheets: int, keep: int, of: Range = STAGES["whole"]) -> PatchCodec:
+    """The codec of this world, from patches of sheets drawn at random."""
+    batches = [draw_batch(seed, -1 - i & 0xFFFFFFFF, 20, of) for i in range(max(1, sheets // 20))]
+    return PatchCodec.fit(torch.cat([fold(to_signed(b.sheets)).flatten(0, 3) for b in batches]), keep)
 
 
 class Trainer:
@@ -140,12 +138,4 @@ class Trainer:
 
 
 def _is_inner(name: str, weight: Tensor) -> bool:
-    return weight.ndim == 2 and name.startswith(("blocks.", "text.")) and "table" not in name
-
-
-def batches(seed: int, start: int, size: int) -> Iterator[Batch]:
-    """The batches of a run from the start-th on."""
-    index = start
-    while True:
-        yield draw_batch(seed, index, size)
-        index += 1
+    return weight.ndim == 2 and name.startswith("blocks.") and "modulate" not in name

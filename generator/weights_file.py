@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ class WeightsCard:
     shape: dict[str, int]
     patch: tuple[int, ...]
     words: tuple[str, ...]
+    trained: frozenset[str]  # those of the words that training gave a meaning to
 
 
 def read_card(folder: Path = FOLDER) -> WeightsCard:
@@ -39,6 +41,7 @@ def read_card(folder: Path = FOLDER) -> WeightsCard:
             shape={str(name): int(value) for name, value in card["shape"].items()},
             patch=tuple(map(int, card["patch"])),
             words=tuple(map(str, card["words"])),
+            trained=frozenset(map(str, card["trained"])),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GeneratorUnavailable(f"{path}: not the JSON that scripts/train-generator writes ({error!r})") from error
@@ -58,12 +61,14 @@ def read_weights(folder: Path = FOLDER) -> tuple[bytes, WeightsCard]:
     return body, card
 
 
-def write_weights(body: bytes, card: dict[str, object], folder: Path = FOLDER) -> str:
-    """Writes the weights and their card with hash and words; returns the sha256."""
+def write_weights(body: bytes, card: dict[str, object], trained: Sequence[str], folder: Path = FOLDER) -> str:
+    """Writes the weights and their card with hash, words and those that were trained; returns the sha256."""
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(body).hexdigest()
     (folder / FILE).write_bytes(body)
-    (folder / CARD).write_text(json.dumps({"sha256": digest, **card, "words": list(words())}, indent=1) + "\n")
+    (folder / CARD).write_text(
+        json.dumps({"sha256": digest, **card, "trained": list(trained), "words": list(words())}) + "\n"
+    )
     return digest
 
 

@@ -18,7 +18,7 @@ from generator.request import GenerationRequest, Pixels
 from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, Preview, Progress, drive
 from generator.world.parse import Reading, read_prompt
 from generator.world.render import SceneRenderer
-from generator.world.scene import SceneSpec, draw_scene
+from generator.world.scene import SHAPES, SceneSpec, planned
 
 CHUNK = 8  # frames handed over at a time: 50 MB at 1920x1080
 
@@ -27,7 +27,7 @@ class ProceduralGenerator:
     """The renderer behind the caption grammar. One step is one chunk of frames."""
 
     name = "assay-procedural"
-    version = "1"
+    version = "2"
     weights_sha256: str | None = None
     backend = "procedural"
     digital_source_type = "algorithmicMedia"
@@ -66,12 +66,6 @@ class ProceduralGenerator:
         )
 
 
-def scene_of(reading: Reading, seed: int) -> SceneSpec:
-    """The scene of a prompt: what it leaves open is drawn from the seed, except that subject and camera stand still."""
-    scene = draw_scene(np.random.default_rng(seed))
-    return replace(scene, **{"motion": "still", "camera": "static", **reading.attributes})  # type: ignore[arg-type]
-
-
 @dataclass(frozen=True)
 class _Beat:
     """One prompt of a storyboard: when it plays, what was read in it, and who draws it."""
@@ -92,7 +86,7 @@ def _beats(request: GenerationRequest) -> list[_Beat]:
     made = []
     for prompt, start_s, end_s in zip(request.prompts, starts, starts[1:], strict=False):
         reading = read_prompt(prompt)
-        scene = scene_of(reading, request.seed)
+        scene = planned(reading.attributes, request.seed)
         made.append(_Beat(start_s, end_s - start_s, reading, scene, SceneRenderer(scene, request.size)))
     return made
 
@@ -112,6 +106,6 @@ def _notes(request: GenerationRequest, beats: Sequence[_Beat]) -> Iterator[str]:
     for number, beat in enumerate(beats, 1):
         which = "the prompt" if len(beats) == 1 else f"prompt {number}"
         for name in ("kind", "colour", "background"):
-            if name not in beat.reading.attributes and not (name == "colour" and beat.scene.kind == "emblem"):
+            if name not in beat.reading.attributes and (name != "colour" or beat.scene.kind in SHAPES):
                 drawn = beat.scene.words()[name]
                 yield f"{which} names no {name} that this back-end can draw: the seed drew {drawn!r}"

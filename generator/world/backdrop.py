@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -12,6 +13,7 @@ from generator.request import Pixels
 from generator.world.scene import Colour
 
 MARGIN: Final = 0.34  # of a width, left and right: what a pan uncovers
+_FINE: Final = 200  # pictures with a shorter side are averaged down from larger ones
 _SHIFT: Final = 4  # cv2's fixed-point bits: edges at a sixteenth of a pixel
 
 # Top of the picture, foot of the picture: what a reader compares.
@@ -22,6 +24,10 @@ SIGNATURES: Final[dict[str, tuple[Colour, Colour]]] = {
     "night": ((12, 16, 46), (40, 40, 84)),
     "snow": ((158, 174, 198), (212, 222, 234)),
     "desert": ((240, 218, 184), (214, 176, 120)),
+    "city": ((196, 206, 222), (112, 112, 120)),
+    "room": ((232, 220, 204), (156, 122, 92)),
+    "autumn": ((228, 214, 196), (186, 132, 74)),
+    "blossom": ((214, 232, 242), (190, 214, 158)),
 }
 
 
@@ -89,7 +95,7 @@ def _sea(c: Canvas, rng: np.random.Generator) -> None:
 
 def _meadow(c: Canvas, rng: np.random.Generator) -> None:
     top, foot = SIGNATURES["meadow"]
-    c.gradient(top, (216, 234, 240), 0, 0.6)
+    c.gradient(top, (216, 234, 240), 0, 0.7)
     c.ridge(rng, 0.4, 0.07, (144, 182, 138))
     c.ridge(rng, 0.56, 0.03, foot)
     for x in _along(rng, 6):
@@ -111,7 +117,7 @@ def _night(c: Canvas, rng: np.random.Generator) -> None:
 
 def _snow(c: Canvas, rng: np.random.Generator) -> None:
     top, foot = SIGNATURES["snow"]
-    c.gradient(top, (188, 200, 216), 0, 0.6)
+    c.gradient(top, (188, 200, 216), 0, 0.7)
     c.ridge(rng, 0.4, 0.1, (182, 196, 214))
     c.ridge(rng, 0.58, 0.03, foot)
     for x in _along(rng, 7):
@@ -121,7 +127,7 @@ def _snow(c: Canvas, rng: np.random.Generator) -> None:
 
 def _desert(c: Canvas, rng: np.random.Generator) -> None:
     top, foot = SIGNATURES["desert"]
-    c.gradient(top, (246, 230, 204), 0, 0.6)
+    c.gradient(top, (246, 230, 204), 0, 0.72)
     c.ridge(rng, 0.46, 0.08, (202, 162, 114))
     c.ridge(rng, 0.62, 0.04, foot)
     for x in _along(rng, 5):
@@ -131,13 +137,95 @@ def _desert(c: Canvas, rng: np.random.Generator) -> None:
                    (x + 0.055, y - h / 2.8), (x, y - h / 2.8)], (118, 136, 92))  # fmt: skip
 
 
+def _city(c: Canvas, rng: np.random.Generator) -> None:
+    top, foot = SIGNATURES["city"]
+    c.gradient(top, (222, 226, 230), 0, 0.75)
+    for x in _along(rng, 9):
+        high, half = float(rng.uniform(0.24, 0.55)), float(rng.uniform(0.06, 0.09))
+        grey = int(rng.integers(128, 176))
+        c.polygon([(x - half, 0.74), (x - half, 0.74 - high), (x + half, 0.74 - high), (x + half, 0.74)],
+                  (grey, grey, grey + 14))  # fmt: skip
+        for row in np.arange(0.74 - high + 0.05, 0.68, 0.08):
+            for dx in (-half / 2, half / 2):
+                c.polygon([(x + dx - 0.012, row), (x + dx + 0.012, row), (x + dx + 0.012, row + 0.035),
+                           (x + dx - 0.012, row + 0.035)], (232, 224, 188))  # fmt: skip
+    c.gradient((136, 136, 142), foot, 0.74, 1)
+    for x in _along(rng, 6):
+        c.polygon([(x - 0.05, 0.88), (x + 0.05, 0.88), (x + 0.05, 0.9), (x - 0.05, 0.9)], (214, 214, 208))
+
+
+def _room(c: Canvas, rng: np.random.Generator) -> None:
+    top, foot = SIGNATURES["room"]
+    c.gradient(top, (226, 210, 192), 0, 0.73)
+    for x in _along(rng, 3):
+        y = float(rng.uniform(0.14, 0.2))
+        if rng.random() < 0.5:
+            c.polygon([(x - 0.1, y), (x + 0.1, y), (x + 0.1, y + 0.36), (x - 0.1, y + 0.36)], (246, 244, 238))
+            c.polygon([(x - 0.085, y + 0.025), (x + 0.085, y + 0.025), (x + 0.085, y + 0.335), (x - 0.085, y + 0.335)],
+                      (176, 206, 226))  # fmt: skip
+            c.polygon([(x - 0.006, y), (x + 0.006, y), (x + 0.006, y + 0.36), (x - 0.006, y + 0.36)], (246, 244, 238))
+        else:
+            c.polygon([(x - 0.07, y), (x + 0.07, y), (x + 0.07, y + 0.2), (x - 0.07, y + 0.2)], (142, 104, 76))
+            c.polygon([(x - 0.055, y + 0.025), (x + 0.055, y + 0.025), (x + 0.055, y + 0.175), (x - 0.055, y + 0.175)],
+                      (206, 188, 160))  # fmt: skip
+    c.gradient((176, 142, 110), foot, 0.72, 1)
+    c.gradient((248, 240, 228), (248, 240, 228), 0.7, 0.735)
+    for row in (0.8, 0.88, 0.96):
+        c.gradient((140, 108, 80), (140, 108, 80), row, row + 0.012)
+
+
+def _autumn(c: Canvas, rng: np.random.Generator) -> None:
+    top, foot = SIGNATURES["autumn"]
+    c.gradient(top, (238, 226, 206), 0, 0.7)
+    c.ridge(rng, 0.5, 0.06, (206, 168, 118))
+    c.ridge(rng, 0.64, 0.02, foot)
+    for x in _along(rng, 7):
+        y = float(rng.uniform(0.6, 0.68))
+        leaf = ((196, 104, 52), (206, 142, 58), (168, 84, 56))[rng.integers(3)]
+        c.polygon([(x - 0.012, y), (x - 0.012, y - 0.2), (x + 0.012, y - 0.2), (x + 0.012, y)], (112, 84, 66))
+        c.ellipse(x, y - 0.28, 0.12, 0.15, leaf)
+    for row in (0.76, 0.86, 0.95):
+        for x in _along(rng, 8):
+            c.ellipse(x, row, 0.02, 0.013, (204, 104, 48))
+
+
+def _blossom(c: Canvas, rng: np.random.Generator) -> None:
+    top, foot = SIGNATURES["blossom"]
+    c.gradient(top, (232, 240, 244), 0, 0.7)
+    c.ridge(rng, 0.6, 0.03, foot)
+    for x in _along(rng, 6):
+        y = float(rng.uniform(0.62, 0.68))
+        c.polygon([(x - 0.012, y), (x - 0.012, y - 0.22), (x + 0.012, y - 0.22), (x + 0.012, y)], (130, 104, 96))
+        for dx, dy in ((-0.04, -0.2), (0.04, -0.22), (0.0, -0.32)):
+            c.ellipse(x + dx, y + dy, 0.1, 0.09, (240, 196, 212))
+    for row in (0.76, 0.86, 0.95):
+        for x in _along(rng, 8):
+            c.ellipse(x, row, 0.016, 0.012, (244, 214, 226))
+
+
 _PAINTERS: Final[dict[str, Callable[[Canvas, np.random.Generator], None]]] = {
     "sky": _sky, "sea": _sea, "meadow": _meadow, "night": _night, "snow": _snow, "desert": _desert,
+    "city": _city, "room": _room, "autumn": _autumn, "blossom": _blossom,
 }  # fmt: skip
 
 
 def backdrop(background: str, seed: int, size: tuple[int, int]) -> Canvas:
-    """The canvas of a background for a picture of `size` (width, height); the seed places its landmarks."""
+    """The canvas of a background for a picture of `size` (width, height); the seed places its landmarks.
+
+    Small ones are drawn at three times their size and averaged down, and are kept: training asks for few of them often.
+    """
+    return (_small if min(size) < _FINE else _painted)(background, seed, size)
+
+
+@lru_cache(maxsize=256)
+def _small(background: str, seed: int, size: tuple[int, int]) -> Canvas:
+    canvas, large = Canvas(size), _painted(background, seed, (3 * size[0], 3 * size[1]))
+    small = cv2.resize(large.pixels, canvas.pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    canvas.pixels = small.astype(np.uint8, copy=False)
+    return canvas
+
+
+def _painted(background: str, seed: int, size: tuple[int, int]) -> Canvas:
     canvas = Canvas(size)
     _PAINTERS[background](canvas, np.random.default_rng(seed))
     return canvas

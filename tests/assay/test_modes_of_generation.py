@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from generator.world.parse import read_prompt
 from media import Frame, encode, probe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -98,7 +99,7 @@ def test_a_prompt_is_written_out_and_both_texts_are_kept(run_assay: Run, tmp_pat
     )  # fmt: skip
     (both,) = row["record"]["written_out"]
     assert both["prompt"] == "a red ball"
-    assert "red" in both["written_out"]
+    assert read_prompt(both["written_out"]).attributes.items() >= {"kind": "ball", "colour": "red"}.items()
     assert len(both["written_out"]) > len("a red ball")
     assert row["record"]["written_by"] == "grammar@1"
     (entry,) = [entry for entry in row["posture"] if entry["stage"] == "prompt"]

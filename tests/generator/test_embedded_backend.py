@@ -32,6 +32,7 @@ from generator import (
     weights_file,
 )
 from generator.dit import DiT, Shape
+from generator.text import words
 from generator.training import fit_codec
 from generator.weights_file import CARD, FILE, FOLDER
 
@@ -40,11 +41,11 @@ from generator.weights_file import CARD, FILE, FOLDER
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny network with random weights: everything but the looks."""
     torch.manual_seed(0)
-    net = DiT(Shape(latent=16, width=48, heads=4, blocks=1, text_blocks=1)).requires_grad_(False)
+    net = DiT(Shape(latent=16, width=48, heads=4, blocks=1)).requires_grad_(False)
     for p in net.parameters():
         p.add_(torch.randn_like(p) * 0.05)
     folder = tmp_path_factory.mktemp("weights")
-    checkpoint.save(net, fit_codec(1, 20, 16), {"steps": 0}, folder)
+    checkpoint.save(net, fit_codec(1, 20, 16), {"steps": 0}, words(), folder)
     return folder
 
 
@@ -145,7 +146,7 @@ def test_closing_the_stream_ends_it(generator: VideoGenerator) -> None:
 
 @pytest.mark.parametrize(
     ("size", "native"),
-    [((512, 288), (64, 40)), ((288, 512), (40, 64)), ((101, 99), (48, 48)), ((1920, 1080), (64, 40))],
+    [((512, 288), (128, 80)), ((288, 512), (80, 128)), ((101, 99), (104, 104)), ((1920, 1080), (128, 80))],
 )
 def test_geometry_is_exact_and_said(weights: Path, size: tuple[int, int], native: tuple[int, int]) -> None:
     """Frames have the size asked for, and the record says native size, factor, crop and blending."""
@@ -165,29 +166,27 @@ def test_geometry_is_exact_and_said(weights: Path, size: tuple[int, int], native
         assert piece in said
 
 
-@pytest.mark.parametrize(("seconds", "native"), [(0.1, 16), (2.0, 16), (2.01, 16), (2.2, 24), (5.0, 40), (60.0, 480)])
-def test_length_is_exact_and_windows_are_said(weights: Path, seconds: float, native: int) -> None:
-    """Every length has its exact number of frames; longer ones than one window say how many were joined."""
+@pytest.mark.parametrize(("seconds", "native"), [(0.1, 16), (2.0, 16), (2.01, 16), (2.2, 18), (5.0, 40), (60.0, 480)])
+def test_length_is_exact(weights: Path, seconds: float, native: int) -> None:
+    """Every length has its exact number of frames, of which at least two seconds are made."""
     request = GenerationRequest("a red ball", size=(64, 40), seconds=seconds, fps=Fraction(8), steps=1)
     events = list(EmbeddedGenerator(weights).generate(request))
     record = events[-1].record  # type: ignore[union-attr]
     assert len(pixels(iter(events))) == record.frames == max(1, round(seconds * 8))
     assert record.native_frames == native
-    windows = (native - 16) // 8 + 1
-    assert any(f"{windows} windows" in note for note in record.notes) == (windows > 1)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_long_clip_moves_and_does_not_jump_between_windows(seed: int) -> None:
-    """With the committed weights, frames at window borders differ at most 1.3 times the median of a clip that moves."""
+def test_a_long_clip_moves_and_does_not_jump(seed: int) -> None:
+    """With the committed weights, no two frames differ more than twice the median of a clip that moves."""
     request = GenerationRequest(
         "a red ball moves left over the sea", size=(64, 40), seconds=6, fps=Fraction(8), steps=8, seed=seed
     )
     clip = pixels(EmbeddedGenerator().generate(request)).astype(float)
     differences = np.abs(np.diff(clip, axis=0)).mean((1, 2, 3))  # (47,)
     median = np.median(differences)
-    assert median > 2  # it moves
-    assert differences[7::8].mean() <= 1.3 * median
+    assert median > 0.3  # it moves
+    assert differences.max() <= 2 * median
 
 
 def test_a_storyboard_changes_what_is_seen_at_its_moment(weights: Path) -> None:
@@ -209,7 +208,7 @@ def test_previews_of_a_long_clip_show_all_of_it(weights: Path) -> None:
     """The preview of a clip of several windows is as long as the clip."""
     request = GenerationRequest("a red ball", size=(64, 40), seconds=6, fps=Fraction(8), steps=1)
     previews = [event for event in EmbeddedGenerator(weights).generate(request) if isinstance(event, Preview)]
-    assert previews[0].frames().shape == (48, 40, 64, 3)
+    assert previews[0].frames().shape == (48, 80, 128, 3)
 
 
 @pytest.mark.parametrize(("strength", "mode"), [(0.0, "remix"), (0.9, "remix")])
@@ -309,12 +308,12 @@ def test_previews_are_lazy_and_the_last_one_is_the_clip(weights: Path, monkeypat
     calls: list[int] = []
     decode: Callable[..., torch.Tensor] = PatchCodec.decode
     monkeypatch.setattr(PatchCodec, "decode", lambda self, x: calls.append(1) or decode(self, x))
-    request = GenerationRequest("a red ball", size=(64, 40), fps=Fraction(8), steps=3)
+    request = GenerationRequest("a red ball", size=(128, 80), fps=Fraction(8), steps=3)
     events = list(EmbeddedGenerator(weights).generate(request))
     assert len(calls) == 1
     previews = [event for event in events if isinstance(event, Preview)]
     assert [(p.step, p.steps, p.fps) for p in previews] == [(1, 3, 8), (2, 3, 8), (3, 3, 8)]
-    assert previews[0].frames().shape == (16, 40, 64, 3)
+    assert previews[0].frames().shape == (16, 80, 128, 3)
     assert np.array_equal(previews[-1].frames(), pixels(iter(events)))
     assert not np.array_equal(previews[0].frames(), previews[-1].frames())
 
@@ -363,8 +362,8 @@ def test_words_without_influence_are_said(weights: Path) -> None:
     assert "words of the negative prompt without influence: haze" in record.notes
     nothing = run("zebra", "blue")[-1].record  # type: ignore[union-attr]
     assert any("no word of the prompt is in the vocabulary" in note for note in nothing.notes)
-    long = run("red " * 30 + "ball", "blue")[-1].record  # type: ignore[union-attr]
-    assert long.words_ignored == ("red", "ball")
+    second = run("a red ball and a green triangle", "blue")[-1].record  # type: ignore[union-attr]
+    assert second.words_ignored == ("green", "triangle")
 
 
 def test_a_negative_prompt_steers(weights: Path) -> None:
@@ -447,8 +446,8 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_the_committed_weights_are_small_and_whole() -> None:
-    """The weights in the package are at most 12 MB, match their card, and the network they make denoises to a clip."""
-    assert (FOLDER / FILE).stat().st_size <= 12_000_000
+    """The weights in the package are at most 25 MB, match their card, and the network they make denoises to a clip."""
+    assert (FOLDER / FILE).stat().st_size <= 25_000_000
     model = EmbeddedGenerator()
     request = GenerationRequest("a red ball over the sea", size=(64, 40), fps=Fraction(8), steps=4)
     previews = [event for event in model.generate(request) if isinstance(event, Preview)]
@@ -475,3 +474,18 @@ def test_the_figures_are_of_the_committed_weights() -> None:
     assert f"`{metrics['weights_sha256']}`" in card
     for name, row in metrics["following"].items():
         assert f"| {name} | {row['accuracy']:.2f} |" in card
+
+
+def test_words_that_were_not_trained_steer_nothing_and_are_said(weights: Path, tmp_path: Path) -> None:
+    """A word of the world that these weights never saw changes no pixel, and the record lists it as ignored."""
+    _, card = copy_weights(weights, tmp_path)
+    told = json.loads(card.read_text())
+    card.write_text(json.dumps({**told, "trained": [w for w in told["trained"] if w != "style:watercolour"]}))
+    model = EmbeddedGenerator(tmp_path)
+
+    def run(prompt: str) -> list[Event]:
+        return list(model.generate(GenerationRequest(prompt, size=(64, 40), fps=Fraction(8), steps=1)))
+
+    plain, washed = run("a red ball"), run("a red ball, watercolour")
+    assert np.array_equal(pixels(iter(plain)), pixels(iter(washed)))
+    assert washed[-1].record.words_ignored == ("watercolour",)  # type: ignore[union-attr]

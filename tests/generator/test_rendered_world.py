@@ -1,63 +1,79 @@
-"""The rendered world: its words, its pictures, and the reader that measures one against the other."""
+"""The rendered world: its words, its pictures, its sheets, and the reader that measures one against the other."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from generator import vocabulary
-from generator.world.captions import STYLES, caption
+from generator.world.captions import STYLES as CAPTION_STYLES, caption
 from generator.world.lexicon import PHRASES, SMALL_WORDS, phrase_table
+from generator.world.looks import falling
 from generator.world.parse import read_prompt, tokenize
+from generator.world.path import poses
 from generator.world.reader import measure
-from generator.world.render import render_clip
-from generator.world.scene import BACKGROUNDS, CAMERAS, COLOURS, EMBLEM, KINDS, MOTIONS, SceneSpec, draw_scene
+from generator.world.render import SceneRenderer, render_clip
+from generator.world.scene import EMBLEM, OWN, SPRITES, VALUES, Range, SceneSpec, draw_scene, planned
+from generator.world.sheet import Layers, View, sheet_from, sheet_of
+from generator.world.sprites import ATLAS
 from media import canary_glyph
 
-SHAPES = ((64, 40), (40, 64), (48, 48))
+WITH_EMBLEM = Range(emblem=0.1)
+READ = Range(weather=0.0, pairs=0.0)  # what the reader is made for
 
 
-@given(seed=st.integers(0, 2**32), style=st.sampled_from(STYLES))
+@given(seed=st.integers(0, 2**32), style=st.sampled_from(CAPTION_STYLES))
 def test_a_caption_read_back_says_what_the_scene_is(seed: int, style: str) -> None:
     """Every attribute that is read from a scene's own caption is the scene's, and no word of it is ignored."""
     rng = np.random.default_rng(seed)
-    scene = draw_scene(rng, emblem=0.1)
+    scene = draw_scene(rng, WITH_EMBLEM)
     reading = read_prompt(caption(scene, rng, style))  # type: ignore[arg-type]
     assert reading.words_ignored == ()
     assert reading.attributes.items() <= scene.words().items()
     assert reading.attributes["kind"] == scene.kind
     if style == "detailed":
-        assert set(scene.words()) - set(reading.attributes) <= ({"colour"} if scene.kind == EMBLEM else set())
+        assert set(scene.words()) - set(reading.attributes) <= {"camera", "weather", "style", "light"}
 
 
 @given(seed=st.integers(0, 2**32))
 def test_captions_use_the_closed_vocabulary_only(seed: int) -> None:
     """No caption holds a word that `vocabulary()` does not list."""
     rng = np.random.default_rng(seed)
-    assert set(tokenize(caption(draw_scene(rng, emblem=0.1), rng))) <= vocabulary()
+    assert set(tokenize(caption(draw_scene(rng, WITH_EMBLEM), rng))) <= vocabulary()
 
 
 def test_every_value_of_every_attribute_can_be_said_and_drawn() -> None:
     """The lexicon names exactly the values that the renderer draws, each by a phrase with one meaning."""
-    drawn = {
-        "colour": tuple(COLOURS),
-        "kind": (*KINDS, EMBLEM),
-        "motion": MOTIONS,
-        "background": BACKGROUNDS,
-        "camera": CAMERAS,
-    }
+    drawn = {name: tuple(v for v in values if v not in (OWN, "")) for name, values in VALUES.items()}
+    del drawn["second"]  # said by the phrases of its kind
     assert {name: tuple(values) for name, values in PHRASES.items()} == drawn
     for attribute, values in PHRASES.items():
         for value, phrases in values.items():
             for phrase in phrases:
-                assert read_prompt(phrase).attributes == {attribute: value}
+                if value != "meet":  # which needs two
+                    assert read_prompt(phrase).attributes == {attribute: value}
     assert all(key != () for key in phrase_table())
 
 
+def test_the_world_is_rich() -> None:
+    """At least forty kinds beside the plain shapes, each with a cell of the atlas."""
+    import cv2
+
+    atlas = cv2.imread(str(ATLAS), cv2.IMREAD_UNCHANGED)
+    assert len(SPRITES) >= 40
+    assert atlas.shape[2] == 4
+    for number, kind in enumerate(SPRITES):
+        row, column = number // 8 * 128, number % 8 * 128
+        cell = atlas[row : row + 128, column : column + 128, 3]
+        assert 0.1 < (cell > 127).mean() < 0.95, kind
+
+
 def test_the_vocabulary_is_plain_words() -> None:
-    """The vocabulary is lower-case words of letters, and each that is not a small one is part of a phrase."""
-    assert all(word.isalpha() and word == word.lower() for word in vocabulary())
+    """The vocabulary is lower-case words of letters and digits, and each but the small ones is part of a phrase."""
+    assert all(word.isalnum() and word == word.lower() for word in vocabulary())
     assert {word for key in phrase_table() for word in key} == vocabulary() - SMALL_WORDS
 
 
@@ -69,8 +85,14 @@ def test_the_vocabulary_is_plain_words() -> None:
         ("a cat under the blue sky", {"kind": "cat", "background": "sky"}, ()),
         ("the camera pans left", {"camera": "pan left"}, ()),
         ("a bird to the left", {"kind": "bird", "motion": "left"}, ()),
-        ("a white ball and a red car", {"colour": "white", "kind": "ball"}, ("red", "car")),
-        ("a fox in a tuxedo", {}, ("fox", "tuxedo")),
+        ("a white ball and a red car", {"colour": "white", "kind": "ball", "second": "car"}, ("red",)),
+        ("a fox and an owl meet in the forest", {"kind": "fox", "second": "owl", "motion": "meet",
+                                                 "background": "autumn"}, ()),
+        ("a fox meets nobody", {"kind": "fox"}, ("nobody", "meets")),
+        ("at night in the city, an owl", {"light": "dark", "background": "city", "kind": "owl"}, ()),
+        ("an owl at night", {"kind": "owl", "background": "night"}, ()),
+        ("a pig on 35 mm film in the rain", {"kind": "pig", "style": "film", "weather": "rain"}, ()),
+        ("a weasel in a tuxedo", {}, ("weasel", "tuxedo")),
         ("", {}, ()),
         ("🦊 лиса 狐", {}, ("лиса", "狐")),
     ],
@@ -90,10 +112,18 @@ def test_any_text_can_be_read(text: str) -> None:
         assert value in PHRASES[name]
 
 
-def test_a_scene_of_unknown_words_is_refused() -> None:
-    """A scene with a value that is not of its list says which are."""
-    with pytest.raises(ValueError, match="colour: 'beige'; give one of red"):
-        SceneSpec("ball", "beige", "still", "sky", "static")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("ball", "beige", "still", "sky", "static"), "colour: 'beige'; give one of red"),
+        (("ball", OWN, "still", "sky", "static"), "colour: a ball has none of its own"),
+        (("fox", OWN, "meet", "sky", "static"), "second: nobody to meet"),
+    ],
+)
+def test_a_scene_that_cannot_be_is_refused(words: tuple[str, ...], message: str) -> None:
+    """A scene with a value that is not of its list says which are; a shape needs a colour, and a meeting two."""
+    with pytest.raises(ValueError, match=message):
+        SceneSpec(*words)
 
 
 @given(seed=st.integers(0, 2**32), shape=st.sampled_from([(16, 16), (33, 21), (64, 40), (300, 260)]))
@@ -107,18 +137,30 @@ def test_rendering_is_exact_and_repeatable(seed: int, shape: tuple[int, int]) ->
     assert np.array_equal(clip, render_clip(scene, shape, frames=2))
 
 
-def test_the_reader_reads_ground_truth_and_nothing_from_strangers() -> None:
-    """On rendered clips each attribute is read at least 99 % right, and near chance against shuffled captions."""
-    rng = np.random.default_rng(77)
-    scenes = [draw_scene(rng) for _ in range(200)]
-    found = [measure(render_clip(s, SHAPES[rng.integers(3)])).words() for s in scenes]
-    for name, values in (("kind", 12), ("colour", 8), ("motion", 8), ("background", 6), ("camera", 5)):
-        right = np.mean([f[name] == s.words()[name] for f, s in zip(found, scenes, strict=True)])
-        assert right >= 0.99, name
-        orders = [np.roll(np.arange(200), k) for k in range(11, 190, 7)]
-        strangers = np.mean([found[i][name] == s.words()[name] for o in orders for i, s in zip(o, scenes, strict=True)])
-        chance = 0.4**2 + 4 * 0.15**2 if name == "camera" else 1 / values
+def validated(number: int, seed: int) -> None:
+    """Whether the reader reads this many rendered clips, and nothing from strangers."""
+    rng = np.random.default_rng(seed)
+    scenes = [draw_scene(rng, READ) for _ in range(number)]
+    found = [measure(render_clip(scene, (96, 60))).words() for scene in scenes]
+    for name in ("kind", "colour", "motion", "background", "camera", "style", "light"):
+        truth = [scene.words().get(name) for scene in scenes]
+        right = np.mean([f[name] == t for f, t in zip(found, truth, strict=True)])
+        assert right >= (0.99 if number >= 100 else 0.95), name
+        pairs = [(i, (i + k) % number) for k in range(1, number) for i in range(number)]
+        strangers = np.mean([found[i][name] == truth[j] for i, j in pairs])
+        chance = np.mean([truth[i] == truth[j] for i, j in pairs])
         assert strangers <= chance + 0.02, name
+
+
+def test_the_reader_reads_ground_truth_and_nothing_from_strangers() -> None:
+    """On rendered clips each attribute is read at least 95 % right of 20, and near chance against other captions."""
+    validated(20, 78)
+
+
+@pytest.mark.full
+def test_the_reader_reads_a_hundred_clips() -> None:
+    """On a hundred rendered clips each attribute is read 99 % right or better, and near chance against others."""
+    validated(100, 77)
 
 
 @pytest.mark.parametrize("clip", [np.zeros((16, 40, 64, 3), np.uint8), np.full((16, 40, 64, 3), 112, np.uint8)])
@@ -132,11 +174,68 @@ def test_the_emblem_is_the_canary_glyph_itself() -> None:
     """An emblem in a scene shows the glyph's own colours: reduced to the drawn size, the pixels agree closely."""
     import cv2
 
-    scene = SceneSpec(EMBLEM, "red", "still", "night", "static")
-    frame = render_clip(scene, (320, 320), frames=1)[0]
-    side = round(2 * 0.27 * 320)
+    scene = SceneSpec(EMBLEM, OWN, "still", "night", "static")
+    frame = render_clip(scene, (400, 400), frames=1)[0]
+    side = round(2 * 0.32 * 400)
     glyph = cv2.resize(canary_glyph(256), (side, side), interpolation=cv2.INTER_AREA)
-    low = 160 - side // 2
+    low = 200 - side // 2
     seen = frame[low : low + side, low : low + side].astype(float)
     solid = glyph[..., 3] == 255
     assert np.abs(seen - glyph[..., :3])[solid].mean() < 12
+
+
+def test_what_passes_behind_a_pillar_comes_back() -> None:
+    """In the middle of the clip the subject is all but hidden, and at its end it is seen again as it was."""
+    scene = SceneSpec("fox", OWN, "behind", "snow", "static")
+    renderer, empty = SceneRenderer(scene, (160, 100)), SceneRenderer(scene, (160, 100)).landscape(0.0)
+    stands_out = [int((np.abs(renderer.frame(t, 2.0) - empty).sum(2) > 60).sum()) for t in (0.0, 1.0, 2.0)]
+    assert stands_out[1] < 0.25 * stands_out[0]
+    assert stands_out[2] > 0.9 * stands_out[0]
+
+
+def test_two_that_meet_come_together_and_look_at_each_other() -> None:
+    """Two who meet start apart and end side by side; the one on the left looks right and the other looks left."""
+    scene = SceneSpec("fox", OWN, "meet", "snow", "static", second="cat")
+    first, last = (poses(scene, (160, 100), 2 * u, u) for u in (0.0, 1.0))
+    assert first[1].x - first[0].x > 1.5 * (last[1].x - last[0].x) > 0
+    assert [pose.mirrored for pose in first] == [True, False]
+
+
+@pytest.mark.parametrize(("weather", "moves"), [("rain", True), ("snowfall", True), ("fog", False), ("clear", False)])
+def test_weather_lies_over_the_picture(weather: str, moves: bool) -> None:
+    """Rain and snowflakes fall, fog hangs still, and clear weather changes nothing."""
+    scene = SceneSpec("fox", OWN, "still", "meadow", "static", weather=weather)
+    blank = np.full((100, 160, 3), 90, np.float32)
+    early, late = falling(blank, scene, 0.0), falling(blank, scene, 0.3)
+    assert np.array_equal(early, blank) == (weather == "clear")
+    assert np.array_equal(early, late) != moves
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=12, deadline=None)
+def test_a_sheet_and_a_layout_are_the_clip(seed: int) -> None:
+    """Composed from its sheet, a scene agrees with its own rendering to 24 dB or better."""
+    scene = draw_scene(np.random.default_rng(seed), replace(READ, styled=0.0))
+    layers = Layers.of(sheet_of(scene).astype(np.float32))
+    truth = render_clip(scene, (128, 80)).astype(float)
+    made = np.stack([layers.picture(View.of(scene, (128, 80), i / 8, 2.0)) for i in range(16)])
+    assert 10 * np.log10(255**2 / np.square(made - truth).mean()) > 24
+
+
+def test_a_picture_becomes_the_sheet_it_shows() -> None:
+    """A picture taken apart into a sheet and composed again is about the picture."""
+    scene = SceneSpec("fox", OWN, "still", "snow", "static")
+    picture = render_clip(scene, (128, 80), frames=1)[0].astype(np.float32)
+    view = View.of(scene, (128, 80), 0.0, 2.0)
+    again = Layers.of(sheet_from(picture, view)).picture(view)
+    assert 10 * np.log10(255**2 / np.square(again - picture).mean()) > 20
+
+
+def test_what_a_prompt_leaves_open_is_plain() -> None:
+    """A prompt that names a kind alone gives it its own colours, lets it stand still, and adds nobody."""
+    for seed in range(20):
+        scene = planned({"kind": "fox"}, seed)
+        assert (scene.kind, scene.colour, scene.motion, scene.second) == ("fox", OWN, "still", "")
+        assert (scene.camera, scene.style, scene.weather, scene.light) == ("static", "plain", "clear", "day")
+        assert planned({"kind": "star"}, seed).colour != OWN
+    assert len({planned({}, seed).kind for seed in range(60)}) > 20
