@@ -1,43 +1,77 @@
-"""From a trained network to the weights file and back."""
+"""From trained networks to the weights file and back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load, save as pack
+from torch import Tensor
 
-from generator.codec import GAMMA, PATCH, PatchCodec
+from generator.codec import PatchCodec
 from generator.dit import DiT, Shape
 from generator.errors import GeneratorUnavailable
 from generator.weights_file import FOLDER, read_weights, write_weights
 
+PARTS = ("planner", "painter", "filmer")
 _CODEC = ("mean", "basis", "scale", "spread")
 
 
-def save(net: DiT, codec: PatchCodec, told: dict[str, object], known: Sequence[str], folder: Path = FOLDER) -> str:
-    """Writes both in float16; returns the sha256.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A network and the codec of what it makes."""
+
+    net: DiT
+    codec: PatchCodec
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The three networks of the embedded generator, and the words they were trained on."""
+
+    planner: Part
+    painter: Part
+    filmer: Part
+    known: frozenset[str]
+
+
+def save(parts: dict[str, Part], told: dict[str, object], known: Sequence[str], folder: Path = FOLDER) -> str:
+    """Writes all PARTS in float16; returns the sha256.
 
     `told` goes into the JSON (steps, clips, seed), and so do the words (`generator.text.words`) that were trained.
     """
-    tensors = {f"net.{name}": p.detach().to(torch.float16).contiguous() for name, p in net.state_dict().items()}
-    tensors |= {f"codec.{name}": getattr(codec, name).to(torch.float16).contiguous() for name in _CODEC}
-    card = {"shape": asdict(net.shape), "patch": list(PATCH), "gamma": GAMMA, "training": told}
-    return write_weights(pack(tensors), card, known, folder)
+    tensors: dict[str, Tensor] = {}
+    for name in PARTS:
+        net, codec = parts[name].net, parts[name].codec
+        tensors |= {f"{name}.net.{key}": tensor for key, tensor in net.state_dict().items()}
+        tensors |= {f"{name}.codec.{key}": getattr(codec, key) for key in _CODEC}
+    small = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
+    shapes = {name: {**asdict(parts[name].net.shape), "patch": list(parts[name].codec.patch)} for name in PARTS}
+    return write_weights(pack(small), {"parts": shapes, "training": told}, known, folder)
 
 
-def read(folder: Path = FOLDER) -> tuple[DiT, PatchCodec, frozenset[str]]:
-    """The network in float32 and evaluation mode, its codec, and the words it was trained on.
+def read(folder: Path = FOLDER) -> Model:
+    """The networks in float32 and evaluation mode, their codecs, and the words they were trained on.
 
-    Raises GeneratorUnavailable, see `read_weights`.
+    Raises GeneratorUnavailable, see `read_weights`, and where the file holds other networks than the card says.
     """
     body, card = read_weights(folder)
-    if card.patch != PATCH:
-        raise GeneratorUnavailable(f"{folder}: trained on patches of {card.patch}; run scripts/train-generator")
     tensors = {name: tensor.float() for name, tensor in load(body).items()}
-    net = DiT(Shape(**card.shape))
-    net.load_state_dict({name[4:]: tensor for name, tensor in tensors.items() if name.startswith("net.")})
+    try:
+        parts = {name: _part(tensors, name, dict(card.parts[name])) for name in PARTS}
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise GeneratorUnavailable(
+            f"{folder}: not the networks of this version; run scripts/train-generator"
+        ) from error
+    return Model(**parts, known=card.trained)
+
+
+def _part(tensors: dict[str, Tensor], name: str, shape: dict[str, object]) -> Part:
+    a, b, c = shape.pop("patch")  # type: ignore[misc]
+    net = DiT(Shape(**shape))  # type: ignore[arg-type]
+    mine = f"{name}.net."
+    net.load_state_dict({key[len(mine) :]: tensor for key, tensor in tensors.items() if key.startswith(mine)})
     net.eval().requires_grad_(False)
-    return net, PatchCodec(*(tensors[f"codec.{name}"] for name in _CODEC)), card.trained
+    return Part(net, PatchCodec((a, b, c), *(tensors[f"{name}.codec.{key}"] for key in _CODEC)))

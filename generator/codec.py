@@ -12,33 +12,37 @@ from typing import Final
 import torch
 from torch import Tensor
 
-PATCH: Final = (1, 12, 12)  # frames, rows, columns of a sheet (`generator.world.sheet`), which is one frame
+Patch = tuple[int, int, int]  # frames, rows, columns
+SHEET_PATCH: Final[Patch] = (1, 12, 12)  # of a sheet (`generator.world.sheet`), which is one frame
+CLIP_PATCH: Final[Patch] = (4, 8, 8)  # of a clip: half a second of a tenth of the picture's height
+TRACK_PATCH: Final[Patch] = (4, 1, 1)  # of a track (`generator.world.track`), a clip of one pixel
 GAMMA: Final = 0.5  # latents are coefficients / deviation ** GAMMA: between keeping their energies and whitening them
 
 
 @dataclass(frozen=True, eq=False)
 class PatchCodec:
-    """`encode`: pixels in [-1, 1] (B, T, H, W, 3) -> latents (B, t, h, w, K); `decode` is its pseudo-inverse.
+    """`encode`: pixels (B, T, H, W, C) -> latents (B, t, h, w, K); `decode` is its pseudo-inverse.
 
-    T, H and W are multiples of PATCH. The latents' overall deviation is 1.
+    T, H and W are multiples of the patch. The latents' overall deviation is 1.
     """
 
-    mean: Tensor  # (P,) with P = 12 x 12 x 3
+    patch: Patch
+    mean: Tensor  # (P,), P the numbers of a patch
     basis: Tensor  # (P, K), orthonormal columns
     scale: Tensor  # (K,) what coefficients are divided by
     spread: Tensor  # (K,) deviation of each latent channel over the world
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Pixels (B, T, H, W, 3) to latents (B, t, h, w, K)."""
-        return ((fold(pixels) - self.mean) @ self.basis) / self.scale  # (B, t, h, w, K)
+        """Pixels (B, T, H, W, C) to latents (B, t, h, w, K)."""
+        return ((fold(pixels, self.patch) - self.mean) @ self.basis) / self.scale  # (B, t, h, w, K)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, t, h, w, K) to pixels (B, T, H, W, 3), not clamped."""
-        return unfold((latents * self.scale) @ self.basis.T + self.mean)  # (B, T, H, W, 3)
+        """Latents (B, t, h, w, K) to pixels (B, T, H, W, C), not clamped."""
+        return unfold((latents * self.scale) @ self.basis.T + self.mean, self.patch)  # (B, T, H, W, C)
 
     def to(self, device: torch.device) -> PatchCodec:
         """The codec on a device."""
-        return PatchCodec(*(part.to(device) for part in (self.mean, self.basis, self.scale, self.spread)))
+        return PatchCodec(self.patch, *(part.to(device) for part in (self.mean, self.basis, self.scale, self.spread)))
 
     def importance(self) -> Tensor:
         """What each channel counts in a loss, (K,): half-way from latents to pixels, 1 on average over their energy."""
@@ -46,7 +50,7 @@ class PatchCodec:
         return self.scale * energy.sum() / (self.scale * energy).sum()
 
     @classmethod
-    def fit(cls, patches: Tensor, keep: int) -> PatchCodec:
+    def fit(cls, patch: Patch, patches: Tensor, keep: int) -> PatchCodec:
         """From a sample of patches (N, P): the `keep` directions of most variance."""
         mean = patches.mean(0)  # (P,)
         centred = patches - mean  # (N, P)
@@ -55,23 +59,23 @@ class PatchCodec:
         deviation = values[-keep:].flip(0).clamp_min(1e-8).sqrt()  # (K,)
         scale = deviation**GAMMA
         scale = scale * ((deviation / scale) ** 2).mean().sqrt()  # so that the latents' mean square is 1
-        return cls(mean, basis, scale, deviation / scale)
+        return cls(patch, mean, basis, scale, deviation / scale)
 
 
-def fold(pixels: Tensor) -> Tensor:
-    """(B, T, H, W, C) to patches (B, t, h, w, 12 x 12 x C)."""
+def fold(pixels: Tensor, patch: Patch) -> Tensor:
+    """(B, T, H, W, C) to patches (B, t, h, w, P) of a x b x c x C numbers each."""
     B, T, H, W, C = pixels.shape
-    a, b, c = PATCH
+    a, b, c = patch
     x = pixels.reshape(B, T // a, a, H // b, b, W // c, c, C)
     return x.permute(0, 1, 3, 5, 2, 4, 6, 7).reshape(B, T // a, H // b, W // c, a * b * c * C)
 
 
-def unfold(patches: Tensor) -> Tensor:
-    """The inverse of `fold` for three channels."""
-    B, t, h, w, _ = patches.shape
-    a, b, c = PATCH
-    x = patches.reshape(B, t, h, w, a, b, c, 3).permute(0, 1, 4, 2, 5, 3, 6, 7)
-    return x.reshape(B, t * a, h * b, w * c, 3)
+def unfold(patches: Tensor, patch: Patch) -> Tensor:
+    """The inverse of `fold`."""
+    B, t, h, w, P = patches.shape
+    a, b, c = patch
+    x = patches.reshape(B, t, h, w, a, b, c, P // (a * b * c)).permute(0, 1, 4, 2, 5, 3, 6, 7)
+    return x.reshape(B, t * a, h * b, w * c, P // (a * b * c))
 
 
 def to_signed(pixels: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The diffusion transformer: noisy patches in, the clean patches it believes in out, steered by time and words.
 
+One class for all three networks of the embedded generator: a track, a sheet and a clip are grids of (t, h, w) patches.
 AdaLN-Zero blocks (DiT), each with its own modulation: it costs next to nothing, since it is made once a clip and not
 once a token, and it is where the words act. 3-D RoPE and QK-norm in self-attention. A token knows by waves where on the
 sheet it is; RoPE alone tells it only how far from others, and a small network takes hours to find out the rest.
@@ -31,10 +32,12 @@ class Shape:
     words: int = 256  # rows of the table of words; 0 is "unsaid"
     slots: int = 10  # attributes a prompt can say, each in its place
     said: int = 64  # numbers a word is
+    told: int = 0  # C, channels of what is told of each patch besides its noisy latents
+    reads: int = 0  # 1: each block reads the words one by one (cross-attention), besides being modulated by all
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with QK-norm and RoPE."""
+    """Multi-head attention with QK-norm, and with RoPE where places count."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -46,13 +49,16 @@ class Attention(nn.Module):
         self.norm = nn.LayerNorm(self.head, elementwise_affine=False)  # on a CPU a fifth of what RMSNorm takes
         self.sharpness = nn.Parameter(torch.full((heads, 1, 1), 1.5))  # queries of norm sqrt(d) need no more
 
-    def forward(self, x: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-        """X (B, N, D): (B, N, D)."""
+    def forward(self, x: Tensor, context: Tensor, rope: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """From x (B, N, D) to context (B, M, D): (B, N, D)."""
         B, N, D = x.shape
-        q, k, v = (f(x).view(B, N, self.heads, self.head).transpose(1, 2) for f in (self.query, self.key, self.value))
-        q, k = turn(self.norm(q) * self.sharpness, rope), turn(self.norm(k), rope)  # (B, h, N, d)
+        q = self.query(x).view(B, N, self.heads, self.head).transpose(1, 2)  # (B, h, N, d)
+        k, v = (f(context).view(B, -1, self.heads, self.head).transpose(1, 2) for f in (self.key, self.value))
+        q, k = self.norm(q) * self.sharpness, self.norm(k)  # (B, h, N, d), (B, h, M, d)
+        if rope is not None:
+            q, k = turn(q, rope), turn(k, rope)
         # Written out: on CPUs the backward pass of torch's fused attention took a third of a training step.
-        score = q @ (k * self.head**-0.5).transpose(2, 3)  # (B, h, N, N)
+        score = q @ (k * self.head**-0.5).transpose(2, 3)  # (B, h, N, M)
         y = score.softmax(dim=-1) @ v  # (B, h, N, d)
         mixed: Tensor = self.out(y.transpose(1, 2).reshape(B, N, D))  # (B, N, D)
         return mixed
@@ -61,10 +67,10 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Self-attention and a two-layer network, each scaled and shifted by the words and behind a gate that starts at 0.
 
-    `heads` 0 leaves the attention out.
+    `heads` 0 leaves the attention out. `readers` heads read the words one by one (cross-attention); 0 leaves it out.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, readers: int = 0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(width, elementwise_affine=False)
@@ -72,12 +78,18 @@ class Block(nn.Module):
         self.widen = nn.Linear(width, 4 * width)
         self.narrow = nn.Linear(4 * width, width)
         self.modulate = nn.Linear(width, 6 * width)
+        self.read = Attention(width, readers) if readers else None
+        if self.read is not None:
+            nn.init.zeros_(self.read.out.weight)
 
-    def forward(self, x: Tensor, told: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-        """Tokens x (B, N, D), what is told (B, D): (B, N, D)."""
+    def forward(self, x: Tensor, told: Tensor, words: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+        """Tokens x (B, N, D), what is told (B, D), words (B, S, D): (B, N, D)."""
         a1, b1, g1, a2, b2, g2 = self.modulate(told).unsqueeze(1).chunk(6, dim=-1)  # (B, 1, D) each
         if self.attend is not None:
-            x = torch.addcmul(x, g1, self.attend(torch.addcmul(b1, self.norm1(x), 1 + a1), rope))  # (B, N, D)
+            h = torch.addcmul(b1, self.norm1(x), 1 + a1)
+            x = torch.addcmul(x, g1, self.attend(h, h, rope))  # (B, N, D)
+        if self.read is not None:
+            x = x + self.read(self.norm1(x), words)  # (B, N, D)
         h = torch.addcmul(b2, self.norm2(x), 1 + a2)
         y: Tensor = self.narrow(F.relu(self.widen(h)).square())  # (B, N, D); on a CPU cheaper than GELU
         return torch.addcmul(x, g2, y)
@@ -93,12 +105,16 @@ class DiT(nn.Module):
         self.shape = shape
         D = shape.width
         self.register_buffer("spread", torch.ones(shape.latent))
-        self.enter = nn.Linear(shape.latent + PLACE, D)
+        self.enter = nn.Linear(shape.latent + shape.told + PLACE, D)
         self.time = nn.Linear(D, D)
         self.word = nn.Embedding(shape.words + shape.slots, shape.said)  # the last rows: nothing said in a slot
         self.tell = nn.Linear(shape.slots * shape.said, D)
         self.mix = nn.Linear(D, D)
-        self.blocks = nn.ModuleList(Block(D, 0 if i % shape.attend_every else shape.heads) for i in range(shape.blocks))
+        readers = shape.heads * shape.reads
+        self.blocks = nn.ModuleList(
+            Block(D, 0 if i % shape.attend_every else shape.heads, readers) for i in range(shape.blocks)
+        )
+        self.listen = nn.Linear(shape.said, D) if shape.reads else None
         self.norm = nn.LayerNorm(D, elementwise_affine=False)
         self.last = nn.Linear(D, 2 * D)
         self.leave = nn.Linear(D, shape.latent)
@@ -111,32 +127,35 @@ class DiT(nn.Module):
         nn.init.normal_(self.tell.weight, std=(shape.slots * shape.said) ** -0.5)
         nn.init.normal_(self.enter.weight[:, -PLACE:], std=(PLACE / 2) ** -0.5)
 
-    def forward(self, noisy: Tensor, tokens: Tensor, time: Tensor) -> Tensor:
-        """The clean latents (B, t, h, w, K), float32, from noisy ones, tokens (B, S) and time (B,), 1 is noise."""
+    def forward(self, noisy: Tensor, tokens: Tensor, time: Tensor, told: Tensor | None = None) -> Tensor:
+        """The clean latents (B, t, h, w, K), float32, from noisy ones, tokens (B, S) and time (B,), 1 is noise.
+
+        told (B, t, h, w, C): what is told of each patch, for a network that was made to hear it.
+        """
         B, t, h, w, _ = noisy.shape
         kind = self.enter.weight.dtype
-        c = self.say(tokens, time)  # (B, D)
+        c, words = self.say(tokens, time)  # (B, D), (B, S, D)
         rope = rotations((t, h, w), self.shape.width // self.shape.heads, noisy.device)  # (N, d / 2) x 2
         place = places((t, h, w), noisy.device).expand(B, t, h, w, PLACE)
         skip, out = wiener(self.spread.float(), time.float())  # (B, 1, 1, 1, K) x 2
         # Each channel as far as it can be told from noise, at unit deviation: pure noise would only drown the place.
         seen = skip * noisy / self.spread.float()  # (B, t, h, w, K)
-        x = self.enter(torch.cat([seen, place], dim=-1).to(kind)).flatten(1, 3)  # (B, N, D)
+        parts = [seen, place] if told is None else [seen, told, place]
+        x = self.enter(torch.cat(parts, dim=-1).to(kind)).flatten(1, 3)  # (B, N, D)
         for block in self.blocks:
-            x = block(x, c, rope)  # (B, N, D)
+            x = block(x, c, words, rope)  # (B, N, D)
         a, b = self.last(c).unsqueeze(1).chunk(2, dim=-1)  # (B, 1, D) x 2
         left = self.leave(torch.addcmul(b, self.norm(x), 1 + a)).float().view(B, t, h, w, -1)  # (B, t, h, w, K)
         clean: Tensor = skip * noisy + out * left  # (B, t, h, w, K)
         return clean
 
-    def say(self, tokens: Tensor, time: Tensor) -> Tensor:
-        """Tokens (B, S), a place for each attribute and 0 where it is unsaid, and time (B,): (B, D)."""
+    def say(self, tokens: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, S), a place for each attribute and 0 where it is unsaid, and time (B,): (B, D) and (B, S, D)."""
         silent = torch.arange(self.shape.slots, device=tokens.device) + self.shape.words  # (S,)
-        words = self.word(torch.where(tokens > 0, tokens, silent)).flatten(1)  # (B, S x E)
-        kind = words.dtype
-        told = self.tell(words) + self.time(waves(time, self.shape.width).to(kind))  # (B, D)
+        words = self.word(torch.where(tokens > 0, tokens, silent))  # (B, S, E)
+        told = self.tell(words.flatten(1)) + self.time(waves(time, self.shape.width).to(words.dtype))  # (B, D)
         mixed: Tensor = F.silu(self.mix(F.silu(told)) + told)  # (B, D)
-        return mixed
+        return mixed, words if self.listen is None else self.listen(words)
 
 
 def wiener(spread: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ set; noise and velocity do not; JiT, "Back to Basics", 2025), weighted by 1 / s:
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -27,15 +27,27 @@ class Weights:
     channels: Tensor  # (K,)
 
 
-def loss(net: nn.Module, clean: Tensor, tokens: Tensor, random: torch.Generator, weights: Weights) -> Tensor:
-    """The weighted error of one random time per sheet, a scalar: clean (B, t, h, w, K), tokens (B, S)."""
+@dataclass(frozen=True, eq=False)
+class Clue:
+    """What a network is told besides the noisy latents.
+
+    In a loss one row of tokens belongs to each clip. In a walk the prompts' rows come first and then, where guidance is
+    to steer away from something, as many rows of that.
+    """
+
+    tokens: Tensor  # (B, S) or (2 B, S)
+    told: Tensor | None = None  # (B, t, h, w, C)
+
+
+def loss(net: nn.Module, clean: Tensor, clue: Clue, random: torch.Generator, weights: Weights) -> Tensor:
+    """The weighted error of one random time per clip, a scalar: clean (B, t, h, w, K)."""
     B, device = len(clean), random.device
     s = torch.sigmoid(torch.randn(B, generator=random, device=device) * TIME_DEVIATION + TIME_MEAN)  # (B,)
     late = torch.rand(2, B, generator=random, device=device)  # (2, B)
     s = torch.where(late[0] < NOISE_SHARE, NOISE_FROM + (1 - NOISE_FROM) * late[1], s)
     noise = torch.randn(clean.shape, generator=random, device=device)  # (B, t, h, w, K)
     at = s[:, None, None, None, None]
-    guess = net((1 - at) * clean + at * noise, tokens, s)  # (B, t, h, w, K)
+    guess = net((1 - at) * clean + at * noise, clue.tokens, s, clue.told)  # (B, t, h, w, K)
     error = ((guess - clean).square() * weights.channels).mean(dim=4) * weights.patches  # (B, t, h, w)
     weighted: Tensor = error.mean(dim=(1, 2, 3)) / s.clamp_min(LEAST_TIME)  # (B,)
     return weighted.mean()
@@ -49,25 +61,64 @@ def times(steps: int) -> list[float]:
 
 @dataclass(frozen=True, eq=False)
 class Pull:
-    """Latents (B, t, h, w, K) that hold a sheet while the time is above `until` (B,); 1: never."""
+    """Latents (B, T, h, w, K) that hold a latent frame while the time is above `until` (B, T); 1: never."""
 
     latents: Tensor
     until: Tensor
 
+    @classmethod
+    def none(cls, like: Tensor) -> Pull:
+        """Nothing pulls on noise (B, T, h, w, K)."""
+        return cls(torch.zeros_like(like), torch.ones(like.shape[:2]))
+
 
 def walk(
-    net: nn.Module, noise: Tensor, tokens: Tensor, pull: Pull, *, steps: int, guidance: float
-) -> Generator[Tensor, None, None]:
-    """Euler's steps with classifier-free guidance; yields the clean latents (B, t, h, w, K) believed in after each.
+    net: nn.Module, noise: Tensor, clues: Sequence[Clue], starts: Sequence[int], pull: Pull, *, steps: int,
+    guidance: float = 1.0,
+) -> Generator[Tensor, None, None]:  # fmt: skip
+    """Euler's steps with classifier-free guidance; yields the clean latents (B, T, h, w, K) believed in after each.
 
-    tokens (2 B, S): the prompts' rows, then the rows of what to steer away from. The last one yielded is the answer.
+    The network sees one window of latent frames at a time: clue i is for the window from latent frame starts[i] on, and
+    all are as long as the last, which ends with the clip. Where windows overlap, what they believe is averaged at every
+    step (MultiDiffusion, 2023), so no window has a border to jump at. The last one yielded is the answer.
     """
-    noisy, B = noise, len(noise)  # (B, t, h, w, K)
+    noisy = noise  # (B, T, h, w, K)
     for now, then in pairwise(times(steps)):
-        held = (pull.until < now)[:, None, None, None, None]  # (B, 1, 1, 1, 1)
+        held = (pull.until < now)[:, :, None, None, None]  # (B, T, 1, 1, 1)
         noisy = torch.where(held, (1 - now) * pull.latents + now * noise, noisy)
-        with torch.no_grad():
-            toward, away = net(noisy.repeat(2, 1, 1, 1, 1), tokens, torch.full((2 * B,), now)).chunk(2)
-        clean = away + guidance * (toward - away)
+        clean = _believed(net, noisy, clues, starts, (now, guidance))
         yield clean
         noisy = clean + (then / now) * (noisy - clean)
+
+
+def _believed(
+    net: nn.Module, noisy: Tensor, clues: Sequence[Clue], starts: Sequence[int], at: tuple[float, float]
+) -> Tensor:
+    """What all windows together believe to be clean, (B, T, h, w, K); at: time and guidance."""
+    T = noisy.shape[1]
+    length = T - starts[-1]
+    total, weight, trust = torch.zeros_like(noisy), torch.zeros(T), _trust(length)
+    for start, clue in zip(starts, clues, strict=True):
+        window = slice(start, start + length)
+        total[:, window] += _guided(net, noisy[:, window], clue, at) * trust[:, None, None, None]
+        weight[window] += trust
+    return total / weight[:, None, None, None]
+
+
+def _guided(net: nn.Module, noisy: Tensor, clue: Clue, at: tuple[float, float]) -> Tensor:
+    """What one window believes in, (B, t, h, w, K)."""
+    time, guidance = at
+    copies = len(clue.tokens) // len(noisy)  # 2 where there is something to steer away from
+    told = None if clue.told is None else clue.told.repeat(copies, 1, 1, 1, 1)
+    with torch.no_grad():
+        clean = net(noisy.repeat(copies, 1, 1, 1, 1), clue.tokens, torch.full((len(clue.tokens),), time), told)
+    if copies == 1:
+        return clean  # type: ignore[no-any-return]
+    toward, away = clean.chunk(2)
+    return away + guidance * (toward - away)  # type: ignore[no-any-return]
+
+
+def _trust(t: int) -> Tensor:
+    """How much a window counts at each of its t latent frames: most in its middle, never nothing."""
+    place = torch.arange(t) + 0.5
+    return torch.minimum(place, t - place)

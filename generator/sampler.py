@@ -1,75 +1,157 @@
-"""The torch side of the embedded back-end: prompts and noise in, sheets out step by step, and clips from sheets."""
+"""The torch side of the embedded back-end: prompts and noise in, native clips out, step by step.
+
+Three networks of one class, each walked from noise (`generator.flow`): the planner makes a track (where subject and
+camera are), the painter a sheet (what they look like), and the filmer the clip itself, in spacetime patches, told the
+words and the draft that track and sheet make together. Emu Video (2023) factorises in this way, by a picture first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from generator.checkpoint import read
-from generator.codec import PATCH, to_signed
-from generator.flow import Pull, walk
+from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, to_signed
+from generator.draft import Shot, draft_of
+from generator.flow import Clue, Pull, walk
 from generator.geometry import NATIVE_FPS, Geometry, Given
 from generator.request import GenerationRequest
-from generator.shots import Shot, clip_of
 from generator.text import BACKDROP, encode, prompt_words
+from generator.told import clock, drafted
 from generator.world.parse import read_prompt
-from generator.world.scene import planned
+from generator.world.scene import UNSAID, planned
 from generator.world.sheet import SHEET, Layers, sheet_from
 
 # How much of the guidance above 1 is used: what a sheet shows hangs on the words alone, so a scale of 3, which is usual
 # where words and pictures go together loosely, would only raise the contrast.
-GUIDED = 0.1
+GUIDED: Final = 0.1
+PLANNED_IN: Final = 12  # steps of the planner: a thousandth of the work
+FILMED: Final = 3  # one step of so many is the filmer's
+WINDOW, STRIDE = 4, 2  # latent frames that the filmer sees at a time, and how far the next window lies
+_MOST: Final = 6.0  # units that a number of a track may be away from 0
 Clip = NDArray[np.float32]  # (N, h, w, 3) in [0, 255]
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What follows one prompt: its words for the painter and the filmer, and its native frames."""
+
+    words: dict[str, str]
+    first: int
+    frames: int
+
+
 class Sampler:
-    """A loaded network and its codec."""
+    """Loaded networks."""
 
     def __init__(self, folder: Path) -> None:
-        self._net, self._codec, self._known = read(folder)
+        self._model = read(folder)
+        self._known = self._model.known
         self._backdrops = max(1, sum(word.startswith(f"{BACKDROP}:") for word in self._known))
 
     def steps(self, request: GenerationRequest, geometry: Geometry, given: Given) -> Iterator[Callable[[], Clip]]:
         """After each denoising step, a function that decodes the clip believed in; the last one gives the clip."""
-        shots, tokens = self._shots(request, geometry)
-        grid = (1, SHEET[1] // PATCH[1], SHEET[0] // PATCH[2])
+        parts = self._parts(request, geometry)
         random = torch.Generator().manual_seed(request.seed)
+        shots = self._plan(parts, geometry, random)
+        filming = max(1, request.steps // FILMED)
+        painting = max(1, request.steps - filming)
+        sheets = torch.empty(0)
+        for sheets in self._paint(request, parts, shots, given, random, painting):
+            if request.steps > 1:
+                yield partial(self._draft, sheets, shots, given)
+        yield from self._film(parts, self._draft(sheets, shots, given), given, random, filming)
+
+    def _parts(self, request: GenerationRequest, geometry: Geometry) -> list[Part]:
+        """The parts of the clip that follow one prompt each; what a prompt leaves open is drawn from the seed."""
+        starts = [0, *(round(start_s * NATIVE_FPS) for start_s, _ in request.storyboard)]
+        ends = [min(end, geometry.native_frames) for end in (*starts[1:], geometry.native_frames)]
+        parts = []
+        for prompt, first, end in zip(request.prompts, starts, ends, strict=True):
+            said = prompt_words(prompt, self._known)
+            scene = planned(said, request.seed)
+            seeded = {**scene.words(), BACKDROP: str(scene.backdrop_seed % self._backdrops)}
+            words = {**seeded, **said} if said else seeded
+            if end > first:  # a prompt that would begin after the last frame has no part
+                parts.append(Part(words, first, end - first))
+        return parts
+
+    def _plan(self, parts: list[Part], geometry: Geometry, random: torch.Generator) -> list[Shot]:
+        """Each part's track, from noise."""
+        net, codec = self._model.planner.net, self._model.planner.codec
+        shots = []
+        for part in parts:
+            t = max(WINDOW, -(-part.frames // TRACK_PATCH[0]))  # at least two seconds, in which a motion has its pace
+            noise = torch.randn(1, t, 1, 1, net.shape.latent, generator=random)
+            clue = Clue(self._tokens([part.words]), clock(1, t))
+            *_, latents = walk(net, noise, [clue], [0], Pull.none(noise), steps=PLANNED_IN)
+            numbers = codec.decode(latents)[0, : part.frames, 0, 0].clamp(-_MOST, _MOST).numpy()
+            shots.append(Shot(numbers, part.first, geometry.native))
+        return shots
+
+    def _paint(
+        self, request: GenerationRequest, parts: list[Part], shots: list[Shot], given: Given, random: torch.Generator,
+        steps: int,
+    ) -> Iterator[Tensor]:  # fmt: skip
+        """The sheets (B, 1, h, w, K), one a part, believed in after each step."""
+        net = self._model.painter.net
+        grid = (1, SHEET[1] // SHEET_PATCH[1], SHEET[0] // SHEET_PATCH[2])
         # One noise for all: what two prompts have in common looks the same in both.
-        noise = torch.randn(1, *grid, self._net.shape.latent, generator=random).repeat(len(shots), 1, 1, 1, 1)
-        pull = self._pull(shots, given, noise)
+        noise = torch.randn(1, *grid, net.shape.latent, generator=random).repeat(len(parts), 1, 1, 1, 1)
+        away = [read_prompt(request.negative_prompt or "").attributes] * len(parts)
+        clear = [{**part.words, "weather": UNSAID["weather"]} for part in parts]  # what falls is the filmer's
+        tokens = torch.cat([self._tokens(clear), self._tokens(away)])
         guidance = 1 + (request.guidance_scale - 1) * GUIDED
-        for clean in walk(self._net, noise, tokens, pull, steps=request.steps, guidance=guidance):
-            yield lambda clean=clean: self._decode(clean, shots, given)  # type: ignore[misc]
+        pull = self._pull(shots, given, noise)
+        return walk(net, noise, [Clue(tokens)], [0], pull, steps=steps, guidance=guidance)
 
-    def _shots(self, request: GenerationRequest, geometry: Geometry) -> tuple[list[Shot], torch.Tensor]:
-        """The parts of the clip that follow one prompt each, and the tokens of all (2 B, S)."""
-        starts = [0.0, *(start_s for start_s, _ in request.storyboard)]
-        ends = [*starts[1:], geometry.native_frames / NATIVE_FPS]
-        shots, toward = [], []
-        for prompt, start_s, end_s in zip(request.prompts, starts, ends, strict=False):
-            words = prompt_words(prompt, self._known)
-            scene = planned(words, request.seed)
-            shots.append(Shot(scene, start_s, max(end_s - start_s, 1 / NATIVE_FPS), geometry.native))
-            toward.append({**words, BACKDROP: str(scene.backdrop_seed % self._backdrops)} if words else {})
-        away = [read_prompt(request.negative_prompt or "").attributes] * len(shots)
-        return shots, torch.from_numpy(encode([*toward, *away], self._known))
+    def _film(
+        self, parts: list[Part], draft: Clip, given: Given, random: torch.Generator, steps: int
+    ) -> Iterator[Callable[[], Clip]]:
+        """The clip from noise, in spacetime patches, in windows that overlap; each is told the draft and its words."""
+        net, codec = self._model.filmer.net, self._model.filmer.codec
+        frames = np.minimum(np.arange(-(-len(draft) // CLIP_PATCH[0]) * CLIP_PATCH[0]), len(draft) - 1)  # the end stays
+        told = drafted(torch.from_numpy(draft[frames])[None], torch.from_numpy(given.known[frames])[None])
+        T = told.shape[1]
+        starts = [*range(0, T - WINDOW, STRIDE), T - WINDOW]
+        clues = []
+        for start in starts:
+            middle = min((start + WINDOW / 2) * CLIP_PATCH[0], len(draft) - 1)
+            part = [part for part in parts if part.first <= middle][-1]
+            clues.append(Clue(self._tokens([part.words]), told[:, start : start + WINDOW]))
+        noise = torch.randn(*told.shape[:4], net.shape.latent, generator=random)
+        for latents in walk(net, noise, clues, starts, Pull.none(noise), steps=steps):
+            yield lambda latents=latents: _filmed(draft, codec.decode(latents))  # type: ignore[misc]
 
-    def _pull(self, shots: list[Shot], given: Given, noise: torch.Tensor) -> Pull:
+    def _pull(self, shots: list[Shot], given: Given, noise: Tensor) -> Pull:
         """The latents of the given frame in the middle of those that only pull in a shot, and how long it does."""
-        latents, until = torch.zeros_like(noise), torch.ones(len(shots))
+        pull = Pull.none(noise)
         for row, shot in enumerate(shots):
-            frames = [i for i in np.flatnonzero(given.pull > 0) if shot.holds(i / NATIVE_FPS)]
+            frames = [i for i in shot.frames if given.pull[i] > 0]
             if frames:
-                at = int(frames[len(frames) // 2])
-                sheet = sheet_from(given.native[at].astype(np.float32), shot.view(at / NATIVE_FPS))
-                latents[row] = self._codec.encode(to_signed(torch.from_numpy(sheet))[None, None])[0]
-                until[row] = 1 - float(given.pull[frames].max())
-        return Pull(latents, until)
+                at = frames[len(frames) // 2]
+                sheet = to_signed(torch.from_numpy(sheet_from(given.native[at].astype(np.float32), shot.view(at))))
+                pull.latents[row] = self._model.painter.codec.encode(sheet[None, None])[0]
+                pull.until[row] = 1 - float(given.pull[frames].max())
+        return pull
 
-    def _decode(self, latents: torch.Tensor, shots: list[Shot], given: Given) -> Clip:
-        sheets = ((self._codec.decode(latents)[:, 0] + 1) * 127.5).clamp(0, 255).numpy()  # (B, H, W, 3)
-        return clip_of(shots, [Layers.of(sheet) for sheet in sheets], given, NATIVE_FPS)
+    def _draft(self, sheets: Tensor, shots: list[Shot], given: Given) -> Clip:
+        pixels = ((self._model.painter.codec.decode(sheets)[:, 0] + 1) * 127.5).clamp(0, 255).numpy()  # (B, H, W, 3)
+        return draft_of(shots, [Layers.of(sheet) for sheet in pixels], given)
+
+    def _tokens(self, words: list[dict[str, str]]) -> Tensor:
+        return torch.from_numpy(encode(words, self._known))
+
+
+def _filmed(draft: Clip, rest: Tensor) -> Clip:
+    """The draft (N, h, w, 3) with what the filmer adds to it, (1, T, h, w, 3) in [-1, 1]."""
+    clip = torch.from_numpy(draft) + 127.5 * rest[0, : len(draft)]
+    return np.asarray(clip.clamp(0, 255).numpy(), np.float32)

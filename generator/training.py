@@ -1,78 +1,13 @@
-"""How the embedded model is trained: sheets drawn as they are needed, two optimizers, an average of the weights.
-
-Everything is a function of the seed and the number of clips seen, so a run that was stopped goes on as if it had not.
-"""
+"""How the embedded networks are trained, by `generator.lessons`: two optimizers and an average of the weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from generator.codec import PatchCodec, fold, to_signed
-from generator.text import BACKDROP, encode, words
-from generator.world.scene import BACKDROPS, KINDS, SHAPES, SPRITES, Range, SceneSpec, draw_scene
-from generator.world.sheet import LANDSCAPE, SHEET, SUBJECT, sheet_of
-
 MUON_RATE: Final = 2.5  # of Adam's rate: 1 % of a weight's size a step was slow in a run of a few thousand steps
-UNTOLD_SHARE: Final = 0.06  # sheets without a caption, for classifier-free guidance
-HUSHED_SHARE: Final = 0.03  # of each attribute, where there is a caption
-SUBJECT_WEIGHT: Final = 0.5  # what a patch of the subject or of its alpha counts more than one of the landscape
-# The curriculum: half of the kinds in daylight first, then all of them by day, at dusk and at night.
-STAGES: Final = {
-    "first": Range(kinds=(*SHAPES, *tuple(SPRITES)[:24]), emblem=0.03, dyed=0.1, weather=0.0, dusk=0.0, pairs=0.0),
-    "whole": Range(emblem=0.03, dyed=0.12, weather=0.0, dusk=0.2, pairs=0.0, backdrops=1),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Sheets uint8 (B, 1, H, W, 3), tokens of what is told of them (B, S), and what each patch counts (B, 1, h, w)."""
-
-    sheets: Tensor
-    tokens: Tensor
-    weight: Tensor
-
-
-def trained_words(of: Range) -> tuple[str, ...]:
-    """The words that training on a range of scenes gives a meaning to."""
-    off = {
-        BACKDROP: tuple(str(n) for n in range(of.backdrops, BACKDROPS)),
-        "kind": tuple(k for k in KINDS if k not in of.kinds),
-        "weather": ("rain", "snowfall", "fog") if of.weather == 0 else (),
-        "light": ("sunset", "dark") if of.dusk == 0 else (),
-        "motion": ("meet",) if of.pairs == 0 else (),
-        "second": KINDS if of.pairs == 0 else tuple(k for k in KINDS if k not in of.kinds),
-    }
-    return tuple(w for w in words() if w.split(":")[1] not in off.get(w.split(":")[0], ()))
-
-
-def draw_batch(seed: int, index: int, size: int, of: Range = STAGES["whole"]) -> Batch:
-    """The index-th batch of a run."""
-    rng = np.random.default_rng((seed, index))
-    scenes = [draw_scene(rng, of) for _ in range(size)]
-    sheets = np.stack([sheet_of(scene) for scene in scenes])[:, None]  # (B, 1, H, W, 3)
-    tokens = encode([_told(rng, scene) for scene in scenes])
-    h, w = SHEET[1] // 12, SHEET[0] // 12
-    weight = np.ones((size, 1, h, w), np.float32)
-    weight[:, :, LANDSCAPE[1] // 12 :, : 2 * SUBJECT // 12] += SUBJECT_WEIGHT
-    return Batch(torch.from_numpy(sheets), torch.from_numpy(tokens), torch.from_numpy(weight))
-
-
-def _told(rng: np.random.Generator, scene: SceneSpec) -> dict[str, str]:
-    if rng.random() < UNTOLD_SHARE:
-        return {}
-    told = {**scene.words(), BACKDROP: str(scene.backdrop_seed % BACKDROPS)}
-    return {name: value for name, value in told.items() if rng.random() >= HUSHED_SHARE}
-
-
-def fit_codec(seed: int, sheets: int, keep: int, of: Range = STAGES["whole"]) -> PatchCodec:
-    """The codec of this world, from patches of sheets drawn at random."""
-    batches = [draw_batch(seed, -1 - i & 0xFFFFFFFF, 20, of) for i in range(max(1, sheets // 20))]
-    return PatchCodec.fit(torch.cat([fold(to_signed(b.sheets)).flatten(0, 3) for b in batches]), keep)
 
 
 class Trainer:

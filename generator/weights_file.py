@@ -25,8 +25,7 @@ class WeightsCard:
     """What the JSON beside the weights says of them."""
 
     sha256: str
-    shape: dict[str, int]
-    patch: tuple[int, ...]
+    parts: dict[str, dict[str, object]]  # the sizes of each network and the patch of its codec
     words: tuple[str, ...]
     trained: frozenset[str]  # those of the words that training gave a meaning to
 
@@ -38,8 +37,7 @@ def read_card(folder: Path = FOLDER) -> WeightsCard:
         card = json.loads(_read(path))
         return WeightsCard(
             sha256=str(card["sha256"]),
-            shape={str(name): int(value) for name, value in card["shape"].items()},
-            patch=tuple(map(int, card["patch"])),
+            parts={str(name): dict(sizes) for name, sizes in card["parts"].items()},
             words=tuple(map(str, card["words"])),
             trained=frozenset(map(str, card["trained"])),
         )

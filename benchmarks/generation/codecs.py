@@ -9,16 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from generator.codec import PatchCodec, to_signed
-from generator.training import draw_batch, fit_codec
+from generator.codec import CLIP_PATCH, PatchCodec, fold, to_signed
+from generator.world.render import render_clip
+from generator.world.scene import draw_scene
 
 SEED = 3
 LATENTS = (192, 64)
 HELD_OUT = range(900_000, 900_016)  # batches that neither codec has seen
+SIZE = (128, 80)
+
+
+def _clips(index: int, size: int = 4) -> Tensor:
+    """Clips of the rendered world (B, 16, 80, 128, 3) in [-1, 1]."""
+    rng = np.random.default_rng((SEED, index))
+    return to_signed(torch.from_numpy(np.stack([render_clip(draw_scene(rng), SIZE) for _ in range(size)])))
 
 
 class CausalConv(nn.Conv3d):
@@ -74,7 +83,7 @@ def _train(net: Autoencoder, cpu_minutes: float) -> tuple[int, float]:
     while (share := (time.process_time() - start) / budget) < 1:
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1.0, clips / 200 + 0.05, max(0.02, (1 - share) * 2))
-        pixels = to_signed(draw_batch(SEED, clips, 4).pixels)
+        pixels = _clips(clips)
         error = (net(pixels) - pixels).square().mean()
         optimizer.zero_grad()
         error.backward()  # type: ignore[no-untyped-call]
@@ -91,7 +100,7 @@ def _psnr(through: Callable[[Tensor], Tensor]) -> tuple[float, float]:
     found, spent, clips = [], 0.0, 0
     with torch.inference_mode():
         for index in HELD_OUT:
-            pixels = to_signed(draw_batch(SEED, index, 4).pixels)
+            pixels = _clips(index)
             before = time.process_time()
             back = through(pixels).clamp(-1, 1)
             spent += time.process_time() - before
@@ -108,7 +117,8 @@ def codecs(cpu_minutes: float = 6.0) -> None:
     print("|---|---|---|---|---|")
     for keep in LATENTS:
         before = time.process_time()
-        linear: PatchCodec = fit_codec(SEED, clips=600, keep=keep)
+        patches = torch.cat([fold(_clips(-1 - i & 0xFFFFFFFF), CLIP_PATCH).flatten(0, 3) for i in range(60)])
+        linear = PatchCodec.fit(CLIP_PATCH, patches, keep)
         spent = (time.process_time() - before) / 60
         psnr, cost = _psnr(lambda pixels, codec=linear: codec.decode(codec.encode(pixels)))  # type: ignore[misc]
         print(f"| {keep} of 768 | PCA | {psnr:.1f} dB | {cost:.1f} | {spent:.1f} CPU minutes |", flush=True)

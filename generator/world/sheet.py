@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from generator.request import Pixels
 from generator.world.backdrop import MARGIN, backdrop
 from generator.world.looks import PIXEL_ROWS, lit, toned
-from generator.world.path import PILLAR, TILT, Pose, camera_at, poses
+from generator.world.path import PILLAR, TILT, Pose
 from generator.world.render import SceneRenderer
 from generator.world.scene import SceneSpec
 from generator.world.sprites import sprite, stamp
+from generator.world.track import Track, camera_in, pose_at
 
 SUBJECT: Final = 60  # side of the subject and of its alpha, in pixels of the sheet
 LANDSCAPE: Final = (144, 72)  # width, height of the landscape
@@ -89,12 +90,10 @@ class View:
     blocks: bool = False  # shown in large pixels
 
     @classmethod
-    def of(cls, scene: SceneSpec, size: tuple[int, int], t: float, seconds: float) -> View:
-        """The view `t` seconds into a clip of `seconds`."""
-        u = min(t / seconds, 1.0)
-        (right, down), zoom = camera_at(scene.camera, u)
-        pose = poses(scene, size, t, u)[0]
-        return cls(size, right, down, zoom, pose, scene.motion == "behind", scene.style == "pixel")
+    def of(cls, numbers: Track, size: tuple[int, int]) -> View:
+        """The view that one row of a track describes, in a picture of `size`."""
+        right, down, zoom = camera_in(numbers)
+        return cls(size, right, down, zoom, pose_at(numbers, size), bool(numbers[9] > 0), bool(numbers[10] > 0))
 
     def scaled(self, size: tuple[int, int]) -> View:
         """The same view in a picture of another size and about the same ratio, not in large pixels."""

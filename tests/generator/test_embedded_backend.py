@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from importlib import util
 from pathlib import Path
@@ -31,9 +32,9 @@ from generator import (
     checkpoint,
     weights_file,
 )
-from generator.dit import DiT, Shape
+from generator.dit import DiT
+from generator.lessons import LESSONS, fit_codec
 from generator.text import words
-from generator.training import fit_codec
 from generator.weights_file import CARD, FILE, FOLDER
 
 
@@ -41,12 +42,18 @@ from generator.weights_file import CARD, FILE, FOLDER
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny network with random weights: everything but the looks."""
     torch.manual_seed(0)
-    net = DiT(Shape(latent=16, width=48, heads=4, blocks=1)).requires_grad_(False)
+    folder = tmp_path_factory.mktemp("weights")
+    checkpoint.save({name: tiny(name) for name in checkpoint.PARTS}, {"steps": 0}, words(), folder)
+    return folder
+
+
+def tiny(name: str) -> checkpoint.Part:
+    """A network of a few thousand weights at random, with the codec of what it makes."""
+    lesson = replace(LESSONS[name], shape=replace(LESSONS[name].shape, latent=16, width=48, heads=4, blocks=1))
+    net = DiT(lesson.shape).requires_grad_(False)
     for p in net.parameters():
         p.add_(torch.randn_like(p) * 0.05)
-    folder = tmp_path_factory.mktemp("weights")
-    checkpoint.save(net, fit_codec(1, 20, 16), {"steps": 0}, words(), folder)
-    return folder
+    return checkpoint.Part(net, fit_codec(lesson, seed=1, batches=1))
 
 
 @pytest.fixture(scope="module", params=["embedded", "procedural"])
@@ -302,7 +309,10 @@ def test_cancels_at_random_moments_leave_nothing_behind(generator: VideoGenerato
 
 
 def test_previews_are_lazy_and_the_last_one_is_the_clip(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is decoded for a preview nobody looks at, and the last preview is the clip that is handed over."""
+    """Nothing is decoded for a preview nobody looks at, and the last preview is the clip that is handed over.
+
+    What has to be decoded is the track, the sheet that the draft is made of, and the clip.
+    """
     from generator.codec import PatchCodec
 
     calls: list[int] = []
@@ -310,7 +320,7 @@ def test_previews_are_lazy_and_the_last_one_is_the_clip(weights: Path, monkeypat
     monkeypatch.setattr(PatchCodec, "decode", lambda self, x: calls.append(1) or decode(self, x))
     request = GenerationRequest("a red ball", size=(128, 80), fps=Fraction(8), steps=3)
     events = list(EmbeddedGenerator(weights).generate(request))
-    assert len(calls) == 1
+    assert len(calls) == 3
     previews = [event for event in events if isinstance(event, Preview)]
     assert [(p.step, p.steps, p.fps) for p in previews] == [(1, 3, 8), (2, 3, 8), (3, 3, 8)]
     assert previews[0].frames().shape == (16, 80, 128, 3)
@@ -405,7 +415,8 @@ def test_weights_that_change_between_look_and_load_are_refused(weights: Path, tm
     ("change", "message"),
     [
         (lambda card: {**card, "words": ["a"]}, "another vocabulary"),
-        (lambda card: {**card, "patch": [1, 2, 3]}, "patches of"),
+        (lambda card: {**card, "parts": {}}, "not the networks"),
+        (lambda card: {**card, "parts": {**card["parts"], "painter": card["parts"]["filmer"]}}, "not the networks"),
         (lambda card: {"sha256": card["sha256"]}, "not the JSON"),
         (lambda card: [], "not the JSON"),
     ],

@@ -2,51 +2,91 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 
-from generator.codec import PatchCodec, to_signed
-from generator.dit import DiT, Shape
+from generator.checkpoint import PARTS, Part
+from generator.codec import PatchCodec
+from generator.dit import DiT
 from generator.flow import Weights, loss
+from generator.lessons import LESSONS, STAGES, Batch, Lesson, draw_sheets, fit_codec, trained_words
 from generator.text import words
-from generator.training import STAGES, Trainer, draw_batch, fit_codec, trained_words
+from generator.training import Trainer
 from generator.world.scene import KINDS
+from generator.world.track import NUMBERS
 
-TINY = Shape(latent=24, width=48, heads=4, blocks=2)
+
+def lesson(name: str) -> Lesson:
+    """A lesson for a network of a few thousand weights."""
+    return replace(LESSONS[name], shape=replace(LESSONS[name].shape, latent=24, width=48, heads=4, blocks=2))
 
 
-def network(codec: PatchCodec) -> DiT:
+def drawn(name: str, seed: int, index: int, size: int) -> Batch:
+    return LESSONS[name].draw(seed, index, size, LESSONS[name].scenes, None)
+
+
+def network(taught: Lesson, codec: PatchCodec) -> DiT:
     torch.manual_seed(0)
-    net = DiT(TINY)
+    net = DiT(taught.shape)
     net.spread.copy_(codec.spread)
     return net
 
 
-def run(trainer: Trainer, codec: PatchCodec, first: int, last: int) -> list[float]:
-    """Steps first to last - 1 of a run of batches of four."""
+def run(name: str, trainer: Trainer, codec: PatchCodec, steps: range) -> list[float]:
+    """Steps of a run of batches of two."""
     errors = []
-    for step in range(first, last):
-        batch = draw_batch(seed=9, index=step % 3, size=4)
+    for step in steps:
+        batch = drawn(name, 9, step % 3, 2)
         random = torch.Generator().manual_seed(step % 3)
-        clean = codec.encode(to_signed(batch.sheets))
-        error = loss(trainer.net, clean, batch.tokens, random, Weights(batch.weight, codec.importance()))
+        weights = Weights(batch.weight, codec.importance())
+        error = loss(trainer.net, codec.encode(batch.pixels), batch.clue, random, weights)
         errors.append(error.item())
         trainer.step(error, 2e-3)
     return errors
 
 
-def test_batches_follow_from_the_seed() -> None:
+@pytest.mark.parametrize(
+    ("name", "shape"), [("planner", (3, 16, 1, 1, NUMBERS)), ("painter", (3, 1, 132, 144, 3)), ("filmer", None)]
+)
+def test_batches_follow_from_the_seed(name: str, shape: tuple[int, ...] | None) -> None:
     """The same seed and number give the same batch, another number another one."""
-    one, again, other = draw_batch(1, 5, 3), draw_batch(1, 5, 3), draw_batch(1, 6, 3)
-    assert torch.equal(one.sheets, again.sheets)
-    assert torch.equal(one.tokens, again.tokens)
-    assert not torch.equal(other.sheets, one.sheets)
-    assert one.sheets.shape == (3, 1, 132, 144, 3)
-    assert one.weight.shape == (3, 1, 11, 12)
+    one, again, other = drawn(name, 1, 5, 3), drawn(name, 1, 5, 3), drawn(name, 1, 6, 3)
+    assert torch.equal(one.pixels, again.pixels)
+    assert torch.equal(one.clue.tokens, again.clue.tokens)
+    assert one.pixels.shape != other.pixels.shape or not torch.equal(other.pixels, one.pixels)
+    assert shape is None or one.pixels.shape == shape
+
+
+def test_tracks_are_short_and_long() -> None:
+    """The planner learns from tracks of two seconds and of up to a minute."""
+    lengths = {drawn("planner", 1, index, 32).pixels.shape[1] for index in range(40)}
+    assert 16 in lengths
+    assert max(lengths) > 240
+
+
+def test_the_filmer_learns_what_drafts_lack() -> None:
+    """What a clip is to be is its draft and what is learned; where a frame is given, nothing is left to learn."""
+    batch = next(b for b in (drawn("filmer", 2, index, 4) for index in range(20)) if b.clue.told[..., -4:].any())
+    mask = batch.clue.told[:, :, 0, 0, -4:].flatten(1)  # (B, T)
+    left = batch.pixels.abs().amax(dim=(2, 3, 4))  # (B, T)
+    assert (left[mask == 1] == 0).all()
+    assert left[mask == 0].max() > 0.05
+
+
+def test_drafts_are_made_of_what_the_painter_guesses() -> None:
+    """With a painter, drafts are worse than with true sheets, so there is more to learn."""
+    codec = fit_codec(lesson("painter"), seed=9, batches=1)
+    painter = Part(network(lesson("painter"), codec), codec)
+    clear = replace(LESSONS["filmer"].scenes, weather=0.0)
+    true, guessed = (LESSONS["filmer"].draw(2, 1, 4, clear, made_by).pixels for made_by in (None, painter))
+    assert guessed.square().mean() > 2 * true.square().mean()
 
 
 def test_some_sheets_have_no_caption_and_some_captions_no_kind() -> None:
     """Training meets sheets of which nothing is told, as guidance needs, and attributes that are left out."""
-    tokens = torch.cat([draw_batch(3, index, 40).tokens for index in range(6)])
+    tokens = torch.cat([draw_sheets(3, index, 40, STAGES["whole"]).clue.tokens for index in range(6)])
     assert 0.01 < float((tokens == 0).all(dim=1).float().mean()) < 0.2
     assert 0.03 < float((tokens[:, 0] == 0).float().mean()) < 0.3
 
@@ -61,17 +101,19 @@ def test_a_stage_trains_the_words_it_draws() -> None:
     assert not any(word.startswith("second:") for word in whole)
 
 
-def test_steps_lower_the_loss_and_a_resumed_run_is_the_same_run() -> None:
+@pytest.mark.parametrize("name", PARTS)
+def test_steps_lower_the_loss_and_a_resumed_run_is_the_same_run(name: str) -> None:
     """Nine steps lower the loss on the batches seen, and stopping after six changes no weight of the ninth."""
-    codec = fit_codec(seed=9, sheets=20, keep=24)
-    straight = Trainer(network(codec), average=0.9)
-    errors = run(straight, codec, 0, 9)
+    taught = lesson(name)
+    codec = fit_codec(taught, seed=9, batches=1)
+    straight = Trainer(network(taught, codec), average=0.9)
+    errors = run(name, straight, codec, range(9))
     assert sum(errors[6:]) < sum(errors[:3])
-    first = Trainer(network(codec), average=0.9)
-    run(first, codec, 0, 6)
-    second = Trainer(network(codec), average=0.9)
+    first = Trainer(network(taught, codec), average=0.9)
+    run(name, first, codec, range(6))
+    second = Trainer(network(taught, codec), average=0.9)
     second.resume(first.state())
-    run(second, codec, 6, 9)
+    run(name, second, codec, range(6, 9))
     assert second.steps == straight.steps == 9
     for a, b in zip(second.masters, straight.masters, strict=True):
         assert torch.equal(a, b)

@@ -1,7 +1,8 @@
-"""From sheets to frames: each prompt's part of a clip is laid out and composed; given frames are fitted and carried on.
+"""From sheets and tracks to a draft of the clip: each shot's parts are put where its track says.
 
-Where frames are given, the layout is moved until the composed picture is nearest to them, and what then still differs
-is carried along to the other frames: the landscape's part as the camera moves, the subject's as the subject does.
+Where frames are given, the track is moved until the draft is nearest to them, and what then still differs is carried
+along to the other frames: the landscape's part as the camera moves, the subject's as the subject does. The draft is
+what the last network is told (`generator.sampler`); it does not leave by itself but as the preview of early steps.
 """
 
 from __future__ import annotations
@@ -16,69 +17,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.geometry import Given
-from generator.world.scene import SceneSpec
 from generator.world.sheet import Layers, View
+from generator.world.track import Track, moved
 
 Clip = NDArray[np.float32]  # (N, h, w, 3) in [0, 255]
 _MOVES: Final = (-0.04, -0.02, 0.0, 0.02, 0.04), (-0.03, -0.015, 0.0, 0.015, 0.03), (0.95, 1.0, 1.05)
-_LOOKED_AT: Final = 3  # given frames, when a layout is fitted
+_LOOKED_AT: Final = 3  # given frames, when a track is fitted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shot:
-    """A part of a clip under one prompt: its scene, when it begins, how long it is and the size of its pictures."""
+    """A part of a clip under one prompt: where its subject and camera are from native frame `first` on."""
 
-    scene: SceneSpec
-    start_s: float
-    length_s: float
+    track: Track  # (n, NUMBERS)
+    first: int
     size: tuple[int, int]
 
-    def holds(self, t: float) -> bool:
-        """Whether a moment of the clip lies in it."""
-        return self.start_s <= t < self.start_s + self.length_s
+    @property
+    def frames(self) -> range:
+        """Its native frames."""
+        return range(self.first, self.first + len(self.track))
 
-    def view(self, t: float) -> View:
-        """The view at a moment of the clip."""
-        return View.of(self.scene, self.size, max(t - self.start_s, 0.0), self.length_s)
+    def view(self, frame: int) -> View:
+        """The view at a native frame of the clip."""
+        return View.of(self.track[frame - self.first], self.size)
 
 
-def clip_of(shots: Sequence[Shot], layers: Sequence[Layers], given: Given, fps: float) -> Clip:
-    """The clip (N, h, w, 3): one set of layers for each shot, and what the known frames have that these have not."""
+def draft_of(shots: Sequence[Shot], layers: Sequence[Layers], given: Given, *, fit: bool = True) -> Clip:
+    """The draft (N, h, w, 3): one set of layers for each shot; known frames stand, and what they show is carried on.
+
+    fit: tracks are moved to where the known frames show their subjects; in training they are there already.
+    """
     clip = np.empty(given.native.shape, np.float32)
-    for number, (shot, layer) in enumerate(zip(shots, layers, strict=True)):
-        last = number == len(shots) - 1
-        frames = [i for i in range(len(clip)) if shot.holds(i / fps) or (last and i / fps >= shot.start_s)]
-        known = [i for i in frames if given.known[i]]
-        truth = {i: given.native[i].astype(np.float32) for i in known}
-        fitted = _fitted(shot, layer, truth, fps)
-        for i in frames:
-            clip[i] = layer.picture(fitted.view(i / fps))
-        _carry(clip, fitted, layer, (truth, frames), fps)
+    for shot, layer in zip(shots, layers, strict=True):
+        truth = {i: given.native[i].astype(np.float32) for i in shot.frames if given.known[i]}
+        fitted = _fitted(shot, layer, truth) if fit else shot
+        for i in shot.frames:
+            clip[i] = layer.picture(fitted.view(i))
+        _carry(clip, fitted, layer, truth)
+        for i, picture in truth.items():
+            clip[i] = picture
     return clip
 
 
-def _fitted(shot: Shot, layers: Layers, truth: dict[int, Clip], fps: float) -> Shot:
+def _fitted(shot: Shot, layers: Layers, truth: dict[int, Clip]) -> Shot:
     """The shot moved by at most a jitter, so that its pictures are nearest to the known frames."""
     if not truth:
         return shot
     known = sorted(truth)
     some = sorted({known[0], known[len(known) // 2], known[-1]})[:_LOOKED_AT]
-    candidates = [replace(shot, scene=replace(shot.scene, x=x, y=y, scale=k)) for x, y, k in product(*_MOVES)]
+    candidates = [replace(shot, track=moved(shot.track, x, y, k)) for x, y, k in product(*_MOVES)]
 
     def error(candidate: Shot) -> float:
-        return sum(float(np.square(layers.picture(candidate.view(i / fps)) - truth[i]).mean()) for i in some)
+        return sum(float(np.square(layers.picture(candidate.view(i)) - truth[i]).mean()) for i in some)
 
     return min(candidates, key=error)
 
 
-def _carry(clip: Clip, shot: Shot, layers: Layers, given: tuple[dict[int, Clip], list[int]], fps: float) -> None:
+def _carry(clip: Clip, shot: Shot, layers: Layers, truth: dict[int, Clip]) -> None:
     """Adds to each frame that is not known what the known ones beside it have and their composed pictures have not."""
-    truth, frames = given
     if not truth:
         return
     known = sorted(truth)
     rest = {i: truth[i] - clip[i] for i in known}
-    for i in frames:
+    for i in shot.frames:
         if i in truth:
             continue
         before = max((k for k in known if k < i), default=None)
@@ -87,7 +89,7 @@ def _carry(clip: Clip, shot: Shot, layers: Layers, given: tuple[dict[int, Clip],
         for k in (before, after):
             if k is not None:
                 share = 1.0 / abs(k - i)
-                total += share * _moved(rest[k], (shot.view(k / fps), shot.view(i / fps)), layers)
+                total += share * _moved(rest[k], (shot.view(k), shot.view(i)), layers)
                 weight += share
         clip[i] = np.clip(clip[i] + total / weight, 0, 255)
 
