@@ -69,9 +69,9 @@ def read(folder: Path = FOLDER) -> Model:
 
 
 def _part(tensors: dict[str, Tensor], name: str, shape: dict[str, object]) -> Part:
-    a, b, c = shape.pop("patch")  # type: ignore[misc]
+    patch: tuple[int, int, int] = tuple(map(int, shape.pop("patch")))  # type: ignore[call-overload,assignment]
     net = DiT(Shape(**shape))  # type: ignore[arg-type]
     mine = f"{name}.net."
     net.load_state_dict({key[len(mine) :]: tensor for key, tensor in tensors.items() if key.startswith(mine)})
     net.eval().requires_grad_(False)
-    return Part(net, PatchCodec((a, b, c), *(tensors[f"{name}.codec.{key}"] for key in _CODEC)))
+    return Part(net, PatchCodec(patch, *(tensors[f"{name}.codec.{key}"] for key in _CODEC)))

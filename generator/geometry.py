@@ -16,6 +16,8 @@ from generator.request import GenerationRequest, Pixels
 
 LEAST: Final = 16  # frames that are made at the least: two seconds, in which a motion has its pace
 NATIVE_FPS: Final = 8
+STEP: Final = 4  # frames of a patch of the clip, `generator.codec.CLIP_PATCH`
+WINDOW, STRIDE = 16, 8  # frames that the filmer sees at a time, and how far the next window lies
 MOST_SPREAD: Final = 0.3  # of a jump, to each side: more would show two pictures in one
 BUCKETS: Final = ((128, 80), (80, 128), (104, 104))  # width, height: landscape, portrait, square
 
@@ -34,6 +36,12 @@ class Geometry:
     def upscale(self) -> float:
         """The factor from native to the asked size, so that the native picture covers it."""
         return max(self.size[0] / self.native[0], self.size[1] / self.native[1])
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """The native frames at which the filmer's windows begin; the last one ends with the clip's last patch."""
+        last = math.ceil(self.native_frames / STEP) * STEP - WINDOW
+        return (*range(0, last, STRIDE), last)
 
     def position(self, index: int) -> float:
         """Where output frame `index` lies among the native frames, from 0 to N - 1."""
@@ -59,6 +67,8 @@ class Geometry:
         wide, high = round(w * self.upscale), round(h * self.upscale)
         if (wide, high) != (W, H):
             yield f"enlarged to {wide}x{high} and cropped around the middle to {W}x{H}"
+        if len(self.windows) > 1:
+            yield f"filmed in {len(self.windows)} windows of {WINDOW / NATIVE_FPS:g} s that overlap"
         if seconds < self.native_frames / NATIVE_FPS:
             yield f"the model makes {self.native_frames / NATIVE_FPS:g} s: cut after {seconds:g} s"
         if self.fps != NATIVE_FPS:

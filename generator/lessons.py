@@ -108,7 +108,7 @@ def draw_sheets(seed: int, index: int, size: int, of: Range, painter: Part | Non
 def draw_clips(seed: int, index: int, size: int, of: Range, painter: Part | None = None) -> Batch:
     """What the drafts of clips lack, in [-1, 1], drafts being made from sheets that the painter guessed.
 
-    Without a painter from true sheets, which is only good for tests. Frames that are given are as they are in the draft.
+    Without a painter from true sheets, which is only good for tests. Given frames are in the draft as they are.
     """
     rng = np.random.default_rng((seed, index))
     shape = BUCKETS[rng.choice(len(BUCKETS), p=BUCKET_SHARES)]

@@ -22,7 +22,7 @@ from generator.checkpoint import read
 from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, to_signed
 from generator.draft import Shot, draft_of
 from generator.flow import Clue, Pull, walk
-from generator.geometry import NATIVE_FPS, Geometry, Given
+from generator.geometry import LEAST, NATIVE_FPS, WINDOW, Geometry, Given
 from generator.request import GenerationRequest
 from generator.text import BACKDROP, encode, prompt_words
 from generator.told import clock, drafted
@@ -35,7 +35,6 @@ from generator.world.sheet import SHEET, Layers, sheet_from
 GUIDED: Final = 0.1
 PLANNED_IN: Final = 12  # steps of the planner: a thousandth of the work
 FILMED: Final = 3  # one step of so many is the filmer's
-WINDOW, STRIDE = 4, 2  # latent frames that the filmer sees at a time, and how far the next window lies
 _MOST: Final = 6.0  # units that a number of a track may be away from 0
 Clip = NDArray[np.float32]  # (N, h, w, 3) in [0, 255]
 
@@ -68,7 +67,9 @@ class Sampler:
         for sheets in self._paint(request, parts, shots, given, random, painting):
             if request.steps > 1:
                 yield partial(self._draft, sheets, shots, given)
-        yield from self._film(parts, self._draft(sheets, shots, given), given, random, filming)
+        draft = self._draft(sheets, shots, given)
+        for latents in self._film(parts, geometry, (draft, given), random, filming):
+            yield partial(self._filmed, draft, latents)
 
     def _parts(self, request: GenerationRequest, geometry: Geometry) -> list[Part]:
         """The parts of the clip that follow one prompt each; what a prompt leaves open is drawn from the seed."""
@@ -89,7 +90,7 @@ class Sampler:
         net, codec = self._model.planner.net, self._model.planner.codec
         shots = []
         for part in parts:
-            t = max(WINDOW, -(-part.frames // TRACK_PATCH[0]))  # at least two seconds, in which a motion has its pace
+            t = -(-max(part.frames, LEAST) // TRACK_PATCH[0])  # at least two seconds, in which a motion has its pace
             noise = torch.randn(1, t, 1, 1, net.shape.latent, generator=random)
             clue = Clue(self._tokens([part.words]), clock(1, t))
             *_, latents = walk(net, noise, [clue], [0], Pull.none(noise), steps=PLANNED_IN)
@@ -114,22 +115,21 @@ class Sampler:
         return walk(net, noise, [Clue(tokens)], [0], pull, steps=steps, guidance=guidance)
 
     def _film(
-        self, parts: list[Part], draft: Clip, given: Given, random: torch.Generator, steps: int
-    ) -> Iterator[Callable[[], Clip]]:
-        """The clip from noise, in spacetime patches, in windows that overlap; each is told the draft and its words."""
-        net, codec = self._model.filmer.net, self._model.filmer.codec
-        frames = np.minimum(np.arange(-(-len(draft) // CLIP_PATCH[0]) * CLIP_PATCH[0]), len(draft) - 1)  # the end stays
-        told = drafted(torch.from_numpy(draft[frames])[None], torch.from_numpy(given.known[frames])[None])
-        T = told.shape[1]
-        starts = [*range(0, T - WINDOW, STRIDE), T - WINDOW]
+        self, parts: list[Part], geometry: Geometry, draft: tuple[Clip, Given], random: torch.Generator, steps: int
+    ) -> Iterator[Tensor]:
+        """The latents of what the clip has and its draft has not, in windows; each is told its draft and its words."""
+        pictures, known = draft[0], draft[1].known
+        whole = np.minimum(np.arange(geometry.windows[-1] + WINDOW), len(pictures) - 1)  # the end stays
+        told = drafted(torch.from_numpy(pictures[whole])[None], torch.from_numpy(known[whole])[None])
+        starts, length = [first // CLIP_PATCH[0] for first in geometry.windows], WINDOW // CLIP_PATCH[0]
         clues = []
-        for start in starts:
-            middle = min((start + WINDOW / 2) * CLIP_PATCH[0], len(draft) - 1)
+        for first, start in zip(geometry.windows, starts, strict=True):
+            middle = min(first + WINDOW / 2, len(pictures) - 1)
             part = [part for part in parts if part.first <= middle][-1]
-            clues.append(Clue(self._tokens([part.words]), told[:, start : start + WINDOW]))
+            clues.append(Clue(self._tokens([part.words]), told[:, start : start + length]))
+        net = self._model.filmer.net
         noise = torch.randn(*told.shape[:4], net.shape.latent, generator=random)
-        for latents in walk(net, noise, clues, starts, Pull.none(noise), steps=steps):
-            yield lambda latents=latents: _filmed(draft, codec.decode(latents))  # type: ignore[misc]
+        return walk(net, noise, clues, starts, Pull.none(noise), steps=steps)
 
     def _pull(self, shots: list[Shot], given: Given, noise: Tensor) -> Pull:
         """The latents of the given frame in the middle of those that only pull in a shot, and how long it does."""
@@ -147,11 +147,10 @@ class Sampler:
         pixels = ((self._model.painter.codec.decode(sheets)[:, 0] + 1) * 127.5).clamp(0, 255).numpy()  # (B, H, W, 3)
         return draft_of(shots, [Layers.of(sheet) for sheet in pixels], given)
 
+    def _filmed(self, draft: Clip, latents: Tensor) -> Clip:
+        """The draft (N, h, w, 3) with what the filmer adds to it."""
+        more = self._model.filmer.codec.decode(latents)[0, : len(draft)]  # (N, h, w, 3) in [-1, 1]
+        return np.asarray((torch.from_numpy(draft) + 127.5 * more).clamp(0, 255).numpy(), np.float32)
+
     def _tokens(self, words: list[dict[str, str]]) -> Tensor:
         return torch.from_numpy(encode(words, self._known))
-
-
-def _filmed(draft: Clip, rest: Tensor) -> Clip:
-    """The draft (N, h, w, 3) with what the filmer adds to it, (1, T, h, w, 3) in [-1, 1]."""
-    clip = torch.from_numpy(draft) + 127.5 * rest[0, : len(draft)]
-    return np.asarray(clip.clamp(0, 255).numpy(), np.float32)

@@ -174,13 +174,16 @@ def test_geometry_is_exact_and_said(weights: Path, size: tuple[int, int], native
 
 
 @pytest.mark.parametrize(("seconds", "native"), [(0.1, 16), (2.0, 16), (2.01, 16), (2.2, 18), (5.0, 40), (60.0, 480)])
-def test_length_is_exact(weights: Path, seconds: float, native: int) -> None:
-    """Every length has its exact number of frames, of which at least two seconds are made."""
+def test_length_is_exact_and_windows_are_said(weights: Path, seconds: float, native: int) -> None:
+    """Every length has its exact number of frames; longer ones than one window say how many were joined."""
     request = GenerationRequest("a red ball", size=(64, 40), seconds=seconds, fps=Fraction(8), steps=1)
     events = list(EmbeddedGenerator(weights).generate(request))
     record = events[-1].record  # type: ignore[union-attr]
     assert len(pixels(iter(events))) == record.frames == max(1, round(seconds * 8))
     assert record.native_frames == native
+    patches = -(-native // 4)
+    windows = 1 + -(-(patches - 4) // 2)
+    assert any(f"{windows} windows" in note for note in record.notes) == (windows > 1)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

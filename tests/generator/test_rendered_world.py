@@ -19,6 +19,7 @@ from generator.world.render import SceneRenderer, render_clip
 from generator.world.scene import EMBLEM, OWN, SPRITES, VALUES, Range, SceneSpec, draw_scene, planned
 from generator.world.sheet import Layers, View, sheet_from, sheet_of
 from generator.world.sprites import ATLAS
+from generator.world.track import moved, pose_at, track_of
 from media import canary_glyph
 
 WITH_EMBLEM = Range(emblem=0.1)
@@ -213,20 +214,40 @@ def test_weather_lies_over_the_picture(weather: str, moves: bool) -> None:
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=12, deadline=None)
-def test_a_sheet_and_a_layout_are_the_clip(seed: int) -> None:
+def test_a_sheet_and_a_track_are_the_clip(seed: int) -> None:
     """Composed from its sheet, a scene agrees with its own rendering to 24 dB or better."""
     scene = draw_scene(np.random.default_rng(seed), replace(READ, styled=0.0))
     layers = Layers.of(sheet_of(scene).astype(np.float32))
     truth = render_clip(scene, (128, 80)).astype(float)
-    made = np.stack([layers.picture(View.of(scene, (128, 80), i / 8, 2.0)) for i in range(16)])
+    made = np.stack([layers.picture(View.of(numbers, (128, 80))) for numbers in track_of(scene, 16)])
     assert 10 * np.log10(255**2 / np.square(made - truth).mean()) > 24
+
+
+@given(seed=st.integers(0, 2**32), at=st.integers(0, 15), size=st.sampled_from([(128, 80), (80, 128), (104, 104)]))
+@settings(max_examples=30, deadline=None)
+def test_a_track_says_where_subject_and_camera_are(seed: int, at: int, size: tuple[int, int]) -> None:
+    """A row of a track, read for any picture, is the pose that the scene has in that picture at that moment."""
+    scene = draw_scene(np.random.default_rng(seed), READ)
+    found, true = pose_at(track_of(scene, 16)[at], size), poses(scene, size, at / 8, at / 16)[0]
+    assert (found.x, found.y, found.radius) == pytest.approx((true.x, true.y, true.radius), abs=0.01)
+    assert np.cos(found.turn - true.turn) == pytest.approx(1)
+    assert found.mirrored == true.mirrored
+
+
+def test_a_moved_track_has_its_subject_elsewhere_and_its_camera_where_it_was() -> None:
+    """Moving a track moves and scales the subject by as much as was said, and nothing else."""
+    track = track_of(SceneSpec("fox", OWN, "right", "snow", "pan left"), 16)
+    other = moved(track, 0.1, -0.05, 2.0)
+    here, there = pose_at(track[3], (100, 100)), pose_at(other[3], (100, 100))
+    assert (there.x - here.x, there.y - here.y, there.radius / here.radius) == pytest.approx((10, -5, 2), rel=1e-4)
+    assert np.array_equal(track[:, 3:], other[:, 3:])
 
 
 def test_a_picture_becomes_the_sheet_it_shows() -> None:
     """A picture taken apart into a sheet and composed again is about the picture."""
     scene = SceneSpec("fox", OWN, "still", "snow", "static")
     picture = render_clip(scene, (128, 80), frames=1)[0].astype(np.float32)
-    view = View.of(scene, (128, 80), 0.0, 2.0)
+    view = View.of(track_of(scene, 16)[0], (128, 80))
     again = Layers.of(sheet_from(picture, view)).picture(view)
     assert 10 * np.log10(255**2 / np.square(again - picture).mean()) > 20
 
