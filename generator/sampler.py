@@ -33,7 +33,7 @@ from generator.world.sheet import SHEET, Layers, sheet_from
 # How much of the guidance above 1 is used: what a sheet shows hangs on the words alone, so a scale of 3, which is usual
 # where words and pictures go together loosely, would only raise the contrast.
 GUIDED: Final = 0.1
-PLANNED_IN: Final = 12  # steps of the planner: a thousandth of the work
+PLANNED_IN: Final = 6  # steps of the planner: a thousandth of the work
 FILMED: Final = 3  # one step of so many is the filmer's
 _MOST: Final = 6.0  # units that a number of a track may be away from 0
 Clip = NDArray[np.float32]  # (N, h, w, 3) in [0, 255]

@@ -16,6 +16,7 @@ from generator.world.path import PILLAR, camera_at, poses
 from generator.world.scene import SceneSpec
 from generator.world.sprites import sprite, stamp
 
+RATIO: Final = 1.6  # of the picture that a landscape is made for
 _BRICK: Final = (150, 104, 86)
 _MORTAR: Final = (186, 158, 142)
 
@@ -25,7 +26,9 @@ class SceneRenderer:
 
     def __init__(self, scene: SceneSpec, size: tuple[int, int]) -> None:
         self.scene, self.size = scene, size
-        self._canvas = backdrop(scene.background, scene.backdrop_seed, size)
+        # A narrower picture shows the middle of the same landscape.
+        self._across = max(size[0], round(RATIO * size[1]))
+        self._canvas = backdrop(scene.background, scene.backdrop_seed, (self._across, size[1]))
 
     def frame(self, t: float, duration_s: float) -> Pixels:
         """The picture `t` seconds into a clip of `duration_s`: uint8 (H, W, 3) RGB."""
@@ -58,7 +61,7 @@ class SceneRenderer:
         (right, down), zoom = camera_at(self.scene.camera, u)
         (w, h), margin = self.size, self._canvas.margin
         # The canvas point that lands on the middle of the picture stays there under zoom.
-        x = w / 2 - zoom * (margin + w / 2 + right * w)
+        x = w / 2 - zoom * (margin + self._across / 2 + right * w)
         y = h / 2 - zoom * (h / 2 + down * h)
         picture = cv2.warpAffine(
             self._canvas.pixels, np.array([[zoom, 0, x], [0, zoom, y]]), (w, h), flags=cv2.INTER_LINEAR,

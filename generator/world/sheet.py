@@ -20,7 +20,7 @@ from generator.request import Pixels
 from generator.world.backdrop import MARGIN, backdrop
 from generator.world.looks import PIXEL_ROWS, lit, toned
 from generator.world.path import PILLAR, TILT, Pose
-from generator.world.render import SceneRenderer
+from generator.world.render import RATIO, SceneRenderer
 from generator.world.scene import SceneSpec
 from generator.world.sprites import sprite, stamp
 from generator.world.track import Track, camera_in, pose_at
@@ -29,7 +29,6 @@ SUBJECT: Final = 60  # side of the subject and of its alpha, in pixels of the sh
 LANDSCAPE: Final = (144, 72)  # width, height of the landscape
 SHEET: Final = (144, 132)  # of all: the landscape above, the subject and its alpha below
 FRONT: Final = 24  # width of what stands in front of everything
-RATIO: Final = 1.6  # of the view that the landscape was made for; other views see a part of its width
 GREY: Final = 128.0  # what stands around a subject
 _WIDE, _HIGH = 1 + 2 * MARGIN, 1 + TILT  # what the landscape holds, in widths and heights of the view
 Floats = NDArray[np.float32]

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, Patch, PatchCodec, fold, to_bytes, to_signed, unfold
 from generator.dit import DiT, Shape, places, rotations, turn, waves, wiener
-from generator.flow import Clue, Pull, Weights, loss, times, walk
+from generator.flow import PULLED_SHIFT, SHIFT, Clue, Pull, Weights, loss, times, walk
 from generator.lessons import LESSONS, fit_codec
 
 SMALL = Shape(latent=12, width=48, heads=4, blocks=2, slots=10)
@@ -142,10 +142,10 @@ def test_rope_keeps_lengths_and_tells_places_apart() -> None:
     assert waves(torch.tensor([0.0, 0.5]), 48).shape == (2, 48)
 
 
-@given(steps=st.integers(1, 60))
-def test_times_fall_from_noise_to_nothing(steps: int) -> None:
+@given(steps=st.integers(1, 60), shift=st.sampled_from([1.0, PULLED_SHIFT, SHIFT]))
+def test_times_fall_from_noise_to_nothing(steps: int, shift: float) -> None:
     """A walk's times start at 1, end at 0 and fall at each step."""
-    at = times(steps)
+    at = times(steps, shift)
     assert (at[0], at[-1], len(at)) == (1.0, 0.0, steps + 1)
     assert all(a > b for a, b in pairwise(at))
 
@@ -233,5 +233,5 @@ def test_frames_that_pull_hold_the_clip_while_it_is_noisy(strength: float, held:
 
     pull = Pull(anchor, torch.tensor([[1 - strength]]))
     list(walk(Watch(), noise, [Clue(said())], [0], pull, steps=6))
-    expected = sum(1 - strength < now < 1 for now in times(6)[:-1])
+    expected = sum(1 - strength < now < 1 for now in times(6, PULLED_SHIFT if strength else SHIFT)[:-1])
     assert sum(seen) == expected == held
