@@ -33,6 +33,7 @@ class Shape:
     slots: int = 10  # attributes a prompt can say, each in its place
     said: int = 64  # numbers a word is
     told: int = 0  # C, channels of what is told of each patch besides its noisy latents
+    direct: int = 0  # numbers of a path past the blocks, from what is told to the answer, each scaled by the words
     reads: int = 0  # 1: each block reads the words one by one (cross-attention), besides being modulated by all
 
 
@@ -118,14 +119,22 @@ class DiT(nn.Module):
         self.norm = nn.LayerNorm(D, elementwise_affine=False)
         self.last = nn.Linear(D, 2 * D)
         self.leave = nn.Linear(D, shape.latent)
+        # Fog, film and blur are linear in what is told, by a map that hangs on the words. Blocks, which see tokens at
+        # unit length, are slow to learn that.
+        self.hear = nn.Linear(shape.told, shape.direct) if shape.direct else None
+        self.scale = nn.Linear(D, shape.direct) if shape.direct else None
+        self.leave_direct = nn.Linear(shape.direct, shape.latent) if shape.direct else None
         for name, layer in self.named_modules():
-            if isinstance(layer, nn.Linear) and name.split(".")[-1] in ("modulate", "last", "leave"):
+            if isinstance(layer, nn.Linear) and name.split(".")[-1] in ("modulate", "last", "leave", "leave_direct"):
                 nn.init.zeros_(layer.weight)  # AdaLN-Zero: every block starts as the identity
                 nn.init.zeros_(layer.bias)
         # What is told begins as loud as what is seen: a run of a few thousand steps has no time to find that out.
         nn.init.normal_(self.word.weight)
         nn.init.normal_(self.tell.weight, std=(shape.slots * shape.said) ** -0.5)
         nn.init.normal_(self.enter.weight[:, -PLACE:], std=(PLACE / 2) ** -0.5)
+        if self.hear is not None and self.scale is not None:
+            nn.init.normal_(self.hear.weight, std=(shape.told / 4) ** -0.5)
+            nn.init.normal_(self.scale.weight, std=(D / 4) ** -0.5)
 
     def forward(self, noisy: Tensor, tokens: Tensor, time: Tensor, told: Tensor | None = None) -> Tensor:
         """The clean latents (B, t, h, w, K), float32, from noisy ones, tokens (B, S) and time (B,), 1 is noise.
@@ -146,6 +155,9 @@ class DiT(nn.Module):
             x = block(x, c, words, rope)  # (B, N, D)
         a, b = self.last(c).unsqueeze(1).chunk(2, dim=-1)  # (B, 1, D) x 2
         left = self.leave(torch.addcmul(b, self.norm(x), 1 + a)).float().view(B, t, h, w, -1)  # (B, t, h, w, K)
+        if self.hear is not None and self.scale is not None and self.leave_direct is not None and told is not None:
+            loud = self.hear(told.to(kind)) * self.scale(c)[:, None, None, None]  # (B, t, h, w, R)
+            left = left + self.leave_direct(loud).float()
         clean: Tensor = skip * noisy + out * left  # (B, t, h, w, K)
         return clean
 

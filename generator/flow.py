@@ -16,9 +16,9 @@ from torch import Tensor, nn
 TIME_MEAN, TIME_DEVIATION = 0.4, 1.1  # of logit(s): leaning to noise, where the words decide what is seen
 NOISE_SHARE, NOISE_FROM = 0.5, 0.9  # of the times are drawn evenly from here to 1: pure noise is where a clip begins
 LEAST_TIME = 0.1  # the weight 1 / s stops growing here
-# Steps lean to noise by this factor (SD3's timestep shift). Where what is told leaves nothing open, the clean clip is best
-# told from noise alone, and lower noise adds the network's own errors: sheets come out with an error of .037 in one step, of
-# .039 in four steps at a shift of 40 and of .056 at one of 2. What is given at some strength needs steps at low noise.
+# Steps lean to noise by this factor (SD3's timestep shift). Where what is told leaves nothing open, the clean clip is
+# best told from noise alone, and lower noise adds the network's own errors: sheets come out with an error of .037 in
+# one step, of .039 in four at a shift of 40, of .056 at one of 2. What is given at some strength needs low noise.
 SHIFT, PULLED_SHIFT = 40.0, 2.0
 
 
