@@ -69,7 +69,7 @@ def read(folder: Path = FOLDER) -> Model:
 
 
 def _part(tensors: dict[str, Tensor], name: str, shape: dict[str, object]) -> Part:
-    patch: tuple[int, int, int] = tuple(map(int, shape.pop("patch")))  # type: ignore[call-overload,assignment]
+    patch: tuple[int, int, int] = tuple(map(int, shape.pop("patch")))  # type: ignore[call-overload]
     net = DiT(Shape(**shape))  # type: ignore[arg-type]
     mine = f"{name}.net."
     net.load_state_dict({key[len(mine) :]: tensor for key, tensor in tensors.items() if key.startswith(mine)})
