@@ -41,6 +41,7 @@ class Objections:
     def __init__(self, policy: Policy, installation: Installation | None) -> None:
         """installation: None takes the scores as they stand, whatever would be scored here and now."""
         self._policy, self._installation = policy, installation
+        self._of_files = bool(policy.categories_for(Stage.FILE))
         self._of_ways: dict[tuple[str, str], str | None] = {}
         self._of_shape = lru_cache(_SHAPES)(self._asked)
 
@@ -55,7 +56,7 @@ class Objections:
             return said
         if self._policy.digest == then.digest:
             return None
-        if Stage.FILE not in dict(record.gists) and self._policy.categories_for(Stage.FILE):
+        if self._of_files and Stage.FILE not in dict(record.gists):
             return "the policy judges whole files (stage 'file'), and the scan did not; scan them again"
         return next(filter(None, (self._of_shape(stage, gist.shape) for stage, gist in record.gists)), None)
 
