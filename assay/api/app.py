@@ -32,7 +32,7 @@ from assay.api.routes import (
 from assay.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
-    videos.router, content.router, moderations.router, checks.router, scans.router, health.router, metrics.router,
+    moderations.router, videos.router, content.router, checks.router, scans.router, health.router, metrics.router,
     webhooks.router, reviews.router, admin.router,
 )  # fmt: skip
 # Entered with the context when the server starts and left when it stops: background loops and the like.

@@ -29,10 +29,10 @@ router = APIRouter(prefix="/v1", tags=["provenance"], responses=COMMON)
 _SCOPE = "checks"
 
 
-def visitor(request: Request, here: Annotated[Context, Depends(context)]) -> Caller:
+async def visitor(request: Request, here: Annotated[Context, Depends(context)]) -> Caller:
     """Whoever asks: the holder of a key or, where the server is open to all, an address with a small allowance."""
     if request.headers.get("authorization") or not here.settings.serve.public_checks:
-        return require(_SCOPE)(request, here, None)
+        return await require(_SCOPE)(request, here, None)
     address = request.client.host if request.client else ""
     nobody = hashlib.sha256(here.pseudonym_key + address.encode()).hexdigest()[:32]
     limits = Limits(requests_per_minute=here.settings.serve.public_checks_per_minute)

@@ -30,10 +30,10 @@ def counted(here: Context) -> Iterator[ServerState]:
     yield state
 
 
-def scraper(request: Request, here: Annotated[Context, Depends(context)]) -> None:
+async def scraper(request: Request, here: Annotated[Context, Depends(context)]) -> None:
     """A key with the scope `metrics`, unless the settings open the metrics to all."""
     if not here.settings.serve.open_metrics:
-        require("metrics")(request, here, None)
+        await require("metrics")(request, here, None)
 
 
 @router.get(
