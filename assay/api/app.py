@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from assay.api.context import Context
 from assay.api.desks import open_desks
+from assay.api.document import documenting
 from assay.api.errors import HANDLERS
 from assay.api.housekeeping import kept_house
 from assay.api.looking import watched
@@ -61,6 +62,7 @@ def create_app(settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS) ->
     )  # fmt: skip
     for router in routers:
         app.include_router(router)
+    app.openapi = documenting(app, routers, settings.serve)  # type: ignore[method-assign]
     app.add_middleware(Outermost, serving=settings.serve)
     return app
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,10 +12,22 @@ from starlette.concurrency import run_in_threadpool
 
 from assay.api.context import Context, Here
 from assay.api.errors import ApiError
+from assay.serving import Serving
 from assay.tenants import Caller
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key of `assay keys api create`.")
 _LONGEST_USER = 200
+
+
+@dataclass(frozen=True)
+class Opens:
+    """What a dependency asks for, as the OpenAPI document says it."""
+
+    scope: str
+    to_all: Callable[[Serving], bool] = lambda _: False  # by the settings; then a key is not asked for
+
+
+OPENS: dict[Callable[..., object], Opens] = {}  # by the dependency
 
 
 def require(scope: str) -> Callable[..., Awaitable[Caller]]:
@@ -38,6 +50,7 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
         names = await run_in_threadpool(pseudonyms, here, found.tenant, user)
         return replace(found, actor=names[0], former=names[1:])
 
+    OPENS[caller] = Opens(scope)
     return caller
 
 

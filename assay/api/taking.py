@@ -73,7 +73,7 @@ def take_in(here: Context, caller: Caller, wish: Wish, idempotency_key: str | No
             job, caller.tenant, request, _wire(wish, here) | {"digest": wish_digest}, actor=actor,
             policy=policy, parent=wish.parent, idempotency_key=key,
         )  # fmt: skip
-        if queue.add(new):
+        if queue.add(new, lambda session: here.limiter.room(session, caller)):
             folder = None  # type: ignore[assignment]  # the job's from here on
             return here.ledger.job(job)
         assert key is not None
