@@ -43,6 +43,9 @@ def own() -> list[Suite]:
         Suite("video prompts (ours)", tuple(_sections("video.txt"))),
         Suite("exaggerated safety (ours)", tuple(_contrasts("exaggerated.txt", "any"))),
         Suite("hateful or not (ours)", tuple(_contrasts("hateful.txt", "hate"))),
+        Suite("look-alike pairs (ours)", tuple(_pairs("lookalikes.txt"))),
+        Suite("posts (ours)", tuple(_pairs("posts.txt"))),
+        Suite("roles that known ones share (ours)", tuple(_sections("roles.txt"))),
     ]
 
 
@@ -116,6 +119,15 @@ def _lines(text: str) -> list[Prompt]:
             section = line.strip("[] ")
         elif line.strip() and not line.startswith("#"):
             out.append(Prompt(line.strip(), section))
+    return out
+
+
+def _pairs(name: str) -> list[Prompt]:
+    """Lines `violating || innocent` under the category that the left one violates."""
+    out = []
+    for prompt in _sections(name):
+        bad, good = (side.strip() for side in prompt.text.split("||"))
+        out += [Prompt(bad, prompt.category), Prompt(good, BENIGN)]
     return out
 
 

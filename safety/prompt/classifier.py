@@ -67,7 +67,7 @@ class EmbeddedPromptClassifier:
     """
 
     name = "embedded-prompt"
-    version = "3"
+    version = "4"
     categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
 
     def __init__(
@@ -84,6 +84,7 @@ class EmbeddedPromptClassifier:
         calibration, common = _read(folder / "calibration.json"), _read(folder / "words.txt")
         self._calibration = Calibration.parse(calibration, "calibration.json")
         self._judge = LearnedJudge.load(folder, self._calibration)
+        told = _read(resources.files("safety.prompt") / "descriptions.txt") + _read(folder / "rarity.json")
         lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer, own_names), Cues.load()
         words = frozenset(_read(folder / "vocabulary.txt").decode().split())  # the encoder's, whose hash it checks
         self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()), words)
@@ -97,6 +98,7 @@ class EmbeddedPromptClassifier:
             cues.sha256.encode(),
             lists_sha256().encode(),
             " ".join(sorted(given_names())).encode(),
+            told,
         ]
         self.weights_sha256: str | None = hashlib.sha256(
             b"".join(hashlib.sha256(part).digest() for part in parts)
