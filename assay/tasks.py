@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompt
     from assay.case import Approval
     from assay.eyes import Eyes
     from assay.jobs.asking import Asked
+    from assay.jobs.casting import Casting
     from assay.jobs.queue import Queue
     from assay.jobs.variants import Wanted
     from assay.moderating import PictureAsk, TextAsk
@@ -251,6 +252,13 @@ def draw(bench: Bench, argument: Wanted, watch: Watch) -> str:
     return draw(bench, argument, watch)
 
 
+def cast(bench: Bench, argument: Casting, watch: Watch) -> dict[str, Any]:
+    """A character out of a video: what was decided, and the picture's hash where it may be kept."""
+    from assay.jobs.casting import cast
+
+    return cast(bench, argument, watch)
+
+
 def thumbnails(bench: Bench, argument: Thumbs, watch: Watch) -> dict[int, bytes]:
     """Small pictures of some frames of a file that was scanned."""
     from assay.report import thumbs
@@ -287,4 +295,5 @@ TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "warm": warm,
     "ask": ask,
     "draw": draw,
+    "cast": cast,
 }

@@ -20,6 +20,7 @@ from assay.api.looking import watched
 from assay.api.middleware import Outermost
 from assay.api.routes import (
     admin,
+    characters,
     checks,
     content,
     health,
@@ -33,8 +34,8 @@ from assay.api.routes import (
 from assay.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
-    moderations.router, videos.router, content.router, checks.router, scans.router, health.router, metrics.router,
-    webhooks.router, reviews.router, admin.router,
+    moderations.router, characters.router, videos.router, content.router, checks.router, scans.router,
+    health.router, metrics.router, webhooks.router, reviews.router, admin.router,
 )  # fmt: skip
 # Entered with the context when the server starts and left when it stops: background loops and the like.
 LIVES: tuple[Callable[[Context], AbstractContextManager[Any]], ...] = (open_desks, watched, metrics.counted, kept_house)

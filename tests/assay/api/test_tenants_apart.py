@@ -17,6 +17,7 @@ SMALL = {"seconds": "1", "size": "96x64"}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/videos": {"prompt": "grey"},
     "/v1/videos/{id}/remix": {"prompt": "grey"},
+    "/v1/videos/characters": {"name": "grey", "video": {"id": "{id}"}},
     "/v1/videos/edits": {"prompt": "grey", "video": {"id": "{id}"}},
     "/v1/videos/extensions": {"prompt": "grey", "video": {"id": "{id}"}},
 }
