@@ -72,8 +72,11 @@ def disguised(suite: Suite, seed: int = 7) -> list[Suite]:
     return out
 
 
-def public(folder: Path) -> list[Suite]:
-    """The evaluation folder, never trained on, and the training folder's benign picture and video prompts."""
+def public(folder: Path, most: int = 2000) -> list[Suite]:
+    """The evaluation folder, never trained on, and the training folder's benign picture and video prompts.
+
+    `most` prompts of a set, drawn the same way every time.
+    """
     risky = [
         Prompt(row["text"], LABELS[row["labels"][0]])
         for row in _rows(folder / "evaluate_only" / "t2i_riskyprompt.jsonl")
@@ -83,11 +86,11 @@ def public(folder: Path) -> list[Suite]:
     chat = [Prompt(row["text"], BENIGN) for row in _rows(folder / "evaluate_only" / "alpaca_harmless.jsonl")]
     real = [Prompt(row["text"], BENIGN) for row in _rows(folder / "evaluate_only" / "open_prompts.jsonl")]
     return [
-        Suite("t2i_riskyprompt", tuple(risky[:2000])),
-        Suite("open_prompts (unlabelled, counted as benign)", tuple(real)),
-        Suite("alpaca_harmless (chat)", tuple(chat[:1000])),
+        Suite("t2i_riskyprompt", tuple(risky[:most])),
+        Suite("open_prompts (unlabelled, counted as benign)", tuple(real[:most])),
+        Suite("alpaca_harmless (chat)", tuple(chat[: min(1000, most)])),
         *(
-            Suite(name, tuple(_visual(folder / "train" / f"{name}.jsonl")[:700]), seen=True)
+            Suite(name, tuple(_visual(folder / "train" / f"{name}.jsonl")[: min(700, most)]), seen=True)
             for name in VISUAL
             if name != "name_templates"
         ),
