@@ -161,8 +161,12 @@ def texts(bench: Bench, asks: Sequence[TextAsk], watch: Watch) -> list[Examinati
 
 
 def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
-    """What is said of one picture; its bytes are on the disk only while it is looked at."""
-    from media import MediaError, UsageError, read_image
+    """What is said of one picture, of every picture of an animation and of what transparency hides; the worst counts.
+
+    Its bytes are on the disk only while it is looked at.
+    """
+    from assay.looking import every_look
+    from media import MediaError, UsageError
     from safety.frame import examine_image
 
     stages = bench.scanning
@@ -171,11 +175,13 @@ def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
     with stage(watch, "input"):
         try:
             path.write_bytes(ask.content)
-            return examine_image(read_image(path), ask.item, stages.frame, ask.wanted)
+            looks = [examine_image(frame, ask.item, stages.frame, ask.wanted) for frame in every_look(path)]
         except MediaError as error:
             raise UsageError(f"{ask.item.id} cannot be read as a picture; send png, jpg, webp, gif or bmp") from error
         finally:
             path.unlink(missing_ok=True)
+    scores = dict.fromkeys(score for seen in looks for score in seen.scores)
+    return Examination((ask.item,), tuple(scores), tuple(entry for seen in looks for entry in seen.posture))
 
 
 def origins(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
