@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,6 +26,7 @@ from assay.previewing import Stopped
 from assay.request import Request, ScanRequest
 from assay.signing import origin_to_json, scanned_origin
 from assay.stages import Looked, Made, Stages
+from generator import Preview
 from media import AssayError, UsageError
 from provenance import Digests, GateRecord, HumanDecision, Origin
 from safety import Action, Circumstances, Decision, Examination, Policy, Stage, decide
@@ -143,6 +144,14 @@ class Case:
         if action is Action.BLOCK:
             return self.close(action)
         return self._hold(HeldRow(stage="prompt", path=None, sha256=None, context={"request": request.to_json()}))
+
+    def showing(self, request: Request) -> Callable[[Preview], None] | None:
+        """Whoever shows previews of this job to its client, once they are judged; None where none were asked for."""
+        if not request.preview:
+            return None
+        from assay.showing import Showing  # each preview is a case of its own
+
+        return Showing(self.stages, self.job, request, self.circumstances)
 
     def stop_early(self, stopped: Stopped) -> Outcome:
         """Ends a job that its previews stopped: their decision is kept, and nothing was finished."""

@@ -206,13 +206,16 @@ class Ledger:
         """Gives every connection back."""
         self.engine.dispose()
 
-    def open_job(self, kind: str, request: dict[str, Any], lease: tuple[str, float]) -> str:
-        """A running job, leased to its owner for that many seconds; returns the job's id."""
+    def open_job(self, kind: str, request: dict[str, Any], lease: tuple[str, float], **whose: str | None) -> str:
+        """A running job, leased to its owner for that many seconds; returns the job's id.
+
+        `whose` are further columns: tenant, actor, policy, parent.
+        """
         owner, seconds = lease
         job = new_id("job")
         row = JobRow(
             id=job, kind=kind, request=request, state=State.RUNNING, attempt=1, created=now(), updated=now(),
-            lease_owner=owner, lease_until=now() + timedelta(seconds=seconds),
+            lease_owner=owner, lease_until=now() + timedelta(seconds=seconds), **whose,
         )  # fmt: skip
         with self.write() as session:
             session.add(row)

@@ -1,9 +1,29 @@
-"""How a video is looked at under a policy: what may be covered, what must not be, and when to stop."""
+"""How videos and pictures are looked at: what may be covered, what must not be, and when to stop."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+from media import Frame, MediaError, UsageError, probe, read_image
 from safety import Action, Policy, Stage
 from safety.frame import ScanOptions
+
+MOST_LOOKS = 32  # at one file of a picture: the pictures of an animation, and what transparency shows and hides
+
+
+def every_look(path: Path) -> Iterator[Frame]:
+    """Everything that somebody who is given a picture's file can see in it.
+
+    Raises MediaError where any of it does not decode, and UsageError for an animation of more pictures.
+    """
+    read_image(path)  # a picture, and nothing else
+    for number, look in enumerate(probe(path).frames()):
+        if not isinstance(look, Frame):
+            raise MediaError(f"{path}: a picture of it does not decode: {look.reason}")
+        if number >= MOST_LOOKS:
+            raise UsageError(f"an animation of more than {MOST_LOOKS} pictures is a video; send it to /v1/scans")
+        yield look
 
 
 def scan_options(policy: Policy, stage: Stage, *, epsilon: float, early_stop: bool) -> ScanOptions:

@@ -37,7 +37,7 @@ def generate(
         if not case.allowed(asked, given, approval):
             return case.stop(max(asked, given), request)
         with stage(watch, "generator"):
-            made = stages.render(own, case.folder, watch, case.circumstances)
+            made = stages.render(own, case.folder, watch, case.circumstances, case.showing(own) if taken else None)
         if isinstance(made, Stopped):
             return case.stop_early(made)
         with stage(watch, "frame"):

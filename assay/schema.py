@@ -18,11 +18,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from assay.errors import LedgerVersion
 
-VERSION = "0007"  # of the newest migration
+VERSION = "0008"  # of the newest migration
 TABLES = (  # modules that declare tables
-    "assay.ledger", "assay.tenants", "assay.auditing.tables", "assay.checking", "assay.outbox", "assay.rollout",
-    "assay.shadow", "assay.strikes", "assay.emergency", "assay.withdrawal", "assay.appeals",
-    "assay.batch.tables", "assay.replaying.tables",
+    "assay.ledger", "assay.tenants", "assay.auditing.tables", "assay.auditing.tip", "assay.characters",
+    "assay.checking", "assay.outbox", "assay.rollout", "assay.shadow", "assay.strikes", "assay.emergency",
+    "assay.withdrawal", "assay.appeals", "assay.batch.tables", "assay.replaying.tables",
 )  # fmt: skip
 _LOCK = 0x61737361  # of PostgreSQL's advisory locks, ours: "assa"
 _MAKE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"

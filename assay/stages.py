@@ -139,10 +139,14 @@ class Stages:
         texts = tuple(self.recaptioner.expand(text, request.seed) for text in request.prompts)
         return replace(request, written_out=texts)
 
-    def render(self, request: Request, folder: Path, watch: Watch, on: Circumstances) -> Made | Stopped:
+    def render(
+        self, request: Request, folder: Path, watch: Watch, on: Circumstances,
+        show: Callable[[Preview], None] | None = None,
+    ) -> Made | Stopped:  # fmt: skip
         """Generates into a private file; the record says how, so that the same request gives the same frames.
 
-        With `request.preview`, quick models look at the previews, and what they stop has no file.
+        With `request.preview`, quick models look at the previews, and what they stop has no file; what they do not
+        stop goes to `show`.
         """
         if self.generator is None:
             raise UsageError("no generator is assembled for this command")
@@ -157,6 +161,8 @@ class Stages:
                     elif isinstance(event, Preview) and gate is not None:
                         if (stopped := gate.look(event)) is not None:
                             raise _StoppedEarly(stopped)
+                        if show is not None:
+                            show(event)
                     elif isinstance(event, Frames):
                         for pixels in event.pixels:  # (H, W, 3)
                             encoder.write(pixels)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # each task imports its own part of the spine: reading prompt
     from assay.case import Approval
     from assay.eyes import Eyes
     from assay.jobs.asking import Asked
+    from assay.jobs.casting import Casting
     from assay.jobs.queue import Queue
     from assay.jobs.variants import Wanted
     from assay.moderating import PictureAsk, TextAsk
@@ -160,8 +161,12 @@ def texts(bench: Bench, asks: Sequence[TextAsk], watch: Watch) -> list[Examinati
 
 
 def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
-    """What is said of one picture; its bytes are on the disk only while it is looked at."""
-    from media import MediaError, UsageError, read_image
+    """What is said of one picture, of every picture of an animation and of what transparency hides; the worst counts.
+
+    Its bytes are on the disk only while it is looked at.
+    """
+    from assay.looking import every_look
+    from media import MediaError, UsageError
     from safety.frame import examine_image
 
     stages = bench.scanning
@@ -170,11 +175,13 @@ def picture(bench: Bench, ask: PictureAsk, watch: Watch) -> Examination:
     with stage(watch, "input"):
         try:
             path.write_bytes(ask.content)
-            return examine_image(read_image(path), ask.item, stages.frame, ask.wanted)
+            looks = [examine_image(frame, ask.item, stages.frame, ask.wanted) for frame in every_look(path)]
         except MediaError as error:
             raise UsageError(f"{ask.item.id} cannot be read as a picture; send png, jpg, webp, gif or bmp") from error
         finally:
             path.unlink(missing_ok=True)
+    scores = dict.fromkeys(score for seen in looks for score in seen.scores)
+    return Examination((ask.item,), tuple(scores), tuple(entry for seen in looks for entry in seen.posture))
 
 
 def origins(bench: Bench, path: Path, watch: Watch) -> dict[str, Any]:
@@ -251,6 +258,13 @@ def draw(bench: Bench, argument: Wanted, watch: Watch) -> str:
     return draw(bench, argument, watch)
 
 
+def cast(bench: Bench, argument: Casting, watch: Watch) -> dict[str, Any]:
+    """A character out of a video: what was decided, and the picture's hash where it may be kept."""
+    from assay.jobs.casting import cast
+
+    return cast(bench, argument, watch)
+
+
 def thumbnails(bench: Bench, argument: Thumbs, watch: Watch) -> dict[int, bytes]:
     """Small pictures of some frames of a file that was scanned."""
     from assay.report import thumbs
@@ -287,4 +301,5 @@ TASKS: Mapping[str, Callable[[Bench, Any, Watch], Any]] = {
     "warm": warm,
     "ask": ask,
     "draw": draw,
+    "cast": cast,
 }

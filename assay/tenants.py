@@ -11,6 +11,10 @@ import hashlib
 import hmac
 import re
 import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +31,15 @@ CLIENT_SCOPES = ("videos:read", "videos:write", "moderations", "checks", "scans"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _KEY = re.compile(r"ak_([0-9a-f]{16})_([0-9a-f]{64})\Z")
 _NOBODY = hashlib.sha256(b"no such key").hexdigest()  # compared with where there is none, so that time says nothing
+KNOWN_S = 1.0  # a key that was found is known for so long: one that another process revokes works no longer than that
+_KNOWN_MOST = 4096  # keys at a time
+
+
+class _Changes:
+    """Counts what this process changes of tenants and keys: whatever was known before counts no longer."""
+
+    number = 0
+    lock = threading.Lock()
 
 
 class TenantRow(Table):
@@ -83,15 +96,17 @@ class Caller:
 class Tenants:
     """Tenants and keys in a ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ledger, self._clock = ledger, clock
+        self._known: dict[bytes, tuple[int, float, datetime | None, Caller]] = {}  # by the key's hash
+        self._lock = threading.Lock()
 
     def add(self, id: str, *, policy: str | None = None, limits: Limits | None = None) -> None:
         """A tenant, or new terms for an existing one. Raises UsageError for a name that is none."""
         if not _NAME.match(id):
             raise UsageError(f"tenant {id!r:.80}: use lower-case letters, digits and hyphens, at most 63")
         asked = {name: value for name, value in vars(limits or Limits()).items() if value is not None}
-        with self._ledger.write() as session:
+        with self._changing() as session:
             row = session.get(TenantRow, id)
             if row is None:
                 session.add(TenantRow(id=id, policy=policy, limits=asked, created=now()))
@@ -104,7 +119,7 @@ class Tenants:
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise UsageError(f"scopes {', '.join(unknown)}: known are {', '.join(SCOPES)}")
         id, secret = secrets.token_hex(8), secrets.token_hex(32)
-        with self._ledger.write() as session:
+        with self._changing() as session:
             if session.get(TenantRow, tenant) is None:
                 raise UsageError(f"tenant {tenant!r:.80}: there is none; `assay keys api create` makes it")
             until = None if days is None else now() + timedelta(days=days)
@@ -119,7 +134,7 @@ class Tenants:
         if old.revoked is not None:
             raise UsageError(f"key {key_id} was revoked; create a new one")
         made = self.issue(old.tenant, tuple(old.scopes), note=old.note)
-        with self._ledger.write() as session:
+        with self._changing() as session:
             row = session.get_one(KeyRow, key_id)
             ends = now() + timedelta(hours=overlap_hours)
             row.expires = ends if row.expires is None else min(row.expires, ends)
@@ -128,7 +143,7 @@ class Tenants:
     def revoke(self, key_id: str) -> None:
         """Ends a key now."""
         self._row(key_id)
-        with self._ledger.write() as session:
+        with self._changing() as session:
             session.get_one(KeyRow, key_id).revoked = now()
 
     def listed(self) -> list[dict[str, Any]]:
@@ -144,8 +159,18 @@ class Tenants:
                 for row in rows
             ]  # fmt: skip
 
+    def known(self, key: str) -> Caller | None:
+        """Who holds this key, where that was found out within the last second; asks no database.
+
+        None where it has to be asked: for every key that is wrong, too.
+        """
+        change, when, until, caller = self._known.get(_digest(key), (-1, 0.0, None, None))
+        fresh = change == _Changes.number and self._clock() - when < KNOWN_S
+        return caller if fresh and (until is None or now() <= until) else None
+
     def caller(self, key: str) -> Caller | None:
         """Who holds this key; None where nobody does. Takes as long for a wrong secret as for a wrong id."""
+        change, when = _Changes.number, self._clock()  # as of before it was read
         match = _KEY.match(key)
         id, secret = match.groups() if match else ("0" * 16, "0" * 64)
         with Session(self._ledger.engine) as session:
@@ -156,7 +181,25 @@ class Tenants:
                 return None
             if _state(row) != "active" or owner.disabled is not None:
                 return None
-            return Caller(row.tenant, row.id, frozenset(row.scopes), owner.policy, Limits(**owner.limits))
+            found = Caller(row.tenant, row.id, frozenset(row.scopes), owner.policy, Limits(**owner.limits))
+            self._keep(_digest(key), (change, when, row.expires, found))
+        return found
+
+    def _keep(self, digest: bytes, known: tuple[int, float, datetime | None, Caller]) -> None:
+        with self._lock:
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            self._known[digest] = known
+
+    @contextmanager
+    def _changing(self) -> Iterator[Session]:
+        """A transaction after which this process knows nothing of before."""
+        try:
+            with self._ledger.write() as session:
+                yield session
+        finally:
+            with _Changes.lock:
+                _Changes.number += 1
 
     def _row(self, key_id: str) -> KeyRow:
         with Session(self._ledger.engine, expire_on_commit=False) as session:
@@ -164,6 +207,10 @@ class Tenants:
         if row is None:
             raise UsageError(f"key {key_id!r:.40}: there is none; `assay keys api list` shows them")
         return row
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def _hash(secret: str) -> str:

@@ -74,7 +74,7 @@ def seed_of(*words: object) -> np.random.Generator:
 
 
 def copies(origin: Origin, decoder: Mapping[str, Mimic], worn: int = COPIES) -> Iterator[tuple[Copy, bytes]]:
-    """Every copy of one clip: as it is, as canonical file, `worn` ones, and mimics where it is real."""
+    """Every copy of one clip: as it is, as canonical file, `worn` ones, and mimics by `decoder` where it is real."""
     video = _probed(origin.path)
     if video is None:
         return
@@ -87,7 +87,7 @@ def copies(origin: Origin, decoder: Mapping[str, Mimic], worn: int = COPIES) -> 
     frames, step = _taken(video)
     for number in range(worn):
         yield from _worn(origin, frames, step, f"worn-{number}", None)
-    if not origin.generated:
+    if not origin.generated and decoder:
         names = list(decoder)
         for number in range(worn):
             name = names[int(seed_of(origin.name, number, "mimic").integers(len(names)))]

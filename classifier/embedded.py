@@ -66,11 +66,12 @@ class EmbeddedForensic:
             return self._mute(str(error))
         except _DECODER_ERRORS as error:
             return self._mute(f"its pictures cannot be brought into canonical form ({error!s:.120})")
+        return self.heard(found)
+
+    def heard(self, found: list[Stretch]) -> ForensicSignal:
+        """What it says of canonical stretches; `judge` is this after `stretches`."""
         if silence := silenced(found):
             return self._mute(silence)
-        return self._heard(found)
-
-    def _heard(self, found: list[Stretch]) -> ForensicSignal:
         numbers = np.stack([vector(one, self._model.names) for one in found])
         opinions = self._model.opinions(numbers)  # (stretches, experts)
         known = self._model.recognised(numbers)  # (stretches,)
@@ -133,7 +134,7 @@ def liveliness(stretch: Stretch) -> float:
 
 
 def doubted(model: Model, numbers: Floats, opinions: Floats, line: float) -> str | None:
-    """Why a value is held against no threshold: unknown pictures, experts that disagree, or a value between the lines.
+    """Why a value is held against no threshold: pictures unknown or without detail, experts apart, or a close value.
 
     numbers (stretches, n); opinions (stretches, experts), log-odds; line, the threshold.
     """
@@ -142,6 +143,8 @@ def doubted(model: Model, numbers: Floats, opinions: Floats, line: float) -> str
     apart = opinions.mean(0)
     if float(apart.max() - apart.min()) > model.limits["apart"]:
         return "light and colour of its finest detail speak against each other"
+    if float(model.worn(numbers).mean()) > 0:
+        return "its finest detail is gone (scaled down and up, or blurred), and with it what the detector reads"
     if model.limits["between"] <= probability(opinions.mean()) < line:
         return "the score lies between most of camera footage and the threshold"
     return None

@@ -21,7 +21,7 @@ FOLDER: Final = Path(__file__).parent / "weights"
 WEIGHTS, LISTING, CALIBRATION = "forensic.npz", "forensic.json", "forensic.calibration.json"
 CLIP: Final = 3.0  # deviations; what lies farther out counts as this far
 
-_ARRAYS: Final = ("centre", "spread", "weights", "bias", "known")
+_ARRAYS: Final = ("centre", "spread", "weights", "bias", "known", "lost")
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,8 @@ class Model:
     """Experts (rows of `weights`) that each see some of the numbers; the evidence is the mean of what they say.
 
     `known` is an expert for one generator, our own, which speaks for itself or not at all: the evidence is the larger
-    of the two. It is shifted so that it reaches the threshold for at most a hundredth of real footage.
+    of the two. It is shifted so that it reaches the threshold for at most a hundredth of real footage. `lost` tells
+    pictures whose fine detail is gone, about which nothing is said.
 
     limits: `apart`, how far the experts may disagree; `strange`, how unlike the training clips a stretch may be;
     `between`, the value that most of the real footage stays below: from here to the threshold nothing is said.
@@ -43,18 +44,24 @@ class Model:
     weights: Floats  # (experts, n)
     bias: Floats  # (experts,)
     known: Floats  # (n + 1,): weights and bias
+    lost: Floats  # (n + 1,), the same
     limits: dict[str, float]
     sha256: str
 
     def opinions(self, numbers: Floats) -> Floats:
         """What each expert says of stretches (N, n), as log-odds: (N, experts)."""
-        return np.asarray(self._standard(numbers) @ self.weights.T + self.bias, np.float64)
+        return np.asarray(self.standard(numbers) @ self.weights.T + self.bias, np.float64)
 
     def recognised(self, numbers: Floats) -> Floats:
         """What the expert for our own generator says of stretches (N, n), as log-odds: (N,)."""
-        return np.asarray(self._standard(numbers) @ self.known[:-1] + self.known[-1], np.float64)
+        return np.asarray(self.standard(numbers) @ self.known[:-1] + self.known[-1], np.float64)
 
-    def _standard(self, numbers: Floats) -> Floats:
+    def worn(self, numbers: Floats) -> Floats:
+        """How surely the fine detail of stretches (N, n) is gone; above 0 it is: (N,)."""
+        return np.asarray(self.standard(numbers) @ self.lost[:-1] + self.lost[-1], np.float64)
+
+    def standard(self, numbers: Floats) -> Floats:
+        """Numbers (N, n) in deviations from the training clips' centre, cut off at CLIP."""
         return np.asarray(np.clip((numbers - self.centre) / self.spread, -CLIP, CLIP), np.float64)
 
     def strangeness(self, numbers: Floats) -> Floats:
@@ -92,6 +99,7 @@ def write_model(model: Model, folder: Path = FOLDER) -> str:
         weights=model.weights.astype(np.float32),
         bias=model.bias.astype(np.float32),
         known=model.known.astype(np.float32),
+        lost=model.lost.astype(np.float32),
         limit_names=np.array(list(model.limits)),
         limits=np.array(list(model.limits.values()), np.float64),
     )

@@ -158,6 +158,7 @@ def has_value(score: Score | Track) -> bool:
     return (score.value if isinstance(score, Score) else score.maximum) is not None
 
 
+quoted = json.encoder.encode_basestring_ascii  # a text as `json.dumps` writes it
 _written = json.JSONEncoder(sort_keys=True).encode  # made once: a run of thousands is decided again in seconds
 _NOBODY = (Absence.NOT_CONFIGURED, "")
 
@@ -205,10 +206,15 @@ def _gravest_first(reason: Reason) -> tuple[object, ...]:
 def identity(policy: Policy, items: Iterable[str], scores: Iterable[str], circumstances: Circumstances) -> str:
     """Hash of rules and scores, whatever the order in which they were given: items as JSON, scores as `canonical`."""
     content = (  # one JSON object, its keys in order
-        f'{{"circumstances": {_under(circumstances)}, "items": {json.dumps(sorted(items))}, '
-        f'"policy": {json.dumps(policy.digest)}, "scores": {json.dumps(sorted(set(scores)))}}}'
+        f'{{"circumstances": {_under(circumstances)}, "items": {_texts(sorted(items))}, '
+        f'"policy": {quoted(policy.digest)}, "scores": {_texts(sorted(set(scores)))}}}'
     )
     return "dec_" + hashlib.sha256(content.encode()).hexdigest()[:40]
+
+
+def _texts(texts: Iterable[str]) -> str:
+    """A JSON array of texts, as `json.dumps` writes it; that builds an encoder for each call."""
+    return f"[{', '.join(map(quoted, texts))}]"
 
 
 @lru_cache(64)

@@ -165,7 +165,12 @@ class Policy(StrictModel):
 
     def rules_for(self, stage: Stage) -> tuple[Rule, ...]:
         """The rules of one stage, in the document's order."""
-        return tuple(rule for rule in self.rules if rule.stage is stage)
+        return self.rules_by_stage[stage]
+
+    @cached_property
+    def rules_by_stage(self) -> dict[Stage, tuple[Rule, ...]]:
+        """The rules of every stage: a policy never changes, and decisions ask for them often."""
+        return {stage: tuple(rule for rule in self.rules if rule.stage is stage) for stage in Stage}
 
     def waiver_for(self, stage: Stage, category: str, backend: str | None, on: date) -> Waiver | None:
         """The waiver that covers the category here and today, if any; of several the one that holds longest."""

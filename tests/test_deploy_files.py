@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from assay.api.meters import COUNTED, ServerState
 from assay.batching import Batcher
 from assay.cli.main import COMMANDS
+from assay.cli.scan import command as scan
 from assay.ledger import Ledger
 from assay.settings import Settings
 
@@ -119,3 +120,34 @@ def test_the_image_runs_as_nobody() -> None:
     (extras,) = re.findall(r"whl\)\[([a-z,]+)\]", text)
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
     assert text.index("USER assay") < text.index("ENTRYPOINT")
+
+
+_RAY_JOB = {"entrypoint", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "backoffLimit", "rayClusterSpec"}
+_RAY_GROUP = {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
+
+
+def test_the_ray_job_asks_for_what_kuberay_has() -> None:
+    """Its fields are KubeRay's, its pods mount volumes that they declare, and its entry point is a scan that parses."""
+    job = yaml.safe_load((DEPLOY / "kuberay.yaml").read_text("utf-8"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert set(job["spec"]) == _RAY_JOB
+    cluster = job["spec"]["rayClusterSpec"]
+    assert set(cluster) == {"rayVersion", "headGroupSpec", "workerGroupSpecs"}
+    assert set(cluster["headGroupSpec"]) == {"rayStartParams", "template"}
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    assert all(set(group) == _RAY_GROUP for group in groups[1:])
+    images = set()
+    for group in groups:
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())  # a map of texts, in the CRD
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        images.add(container["image"])
+        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+        assert container["resources"]["limits"] == container["resources"]["requests"]
+        named = {one["name"]: one["value"] for one in container["env"]}
+        assert all(isinstance(value, str) for value in named.values())
+    assert len(images) == 1  # the submitter takes the head's, and Ray wants one version everywhere
+    words = job["spec"]["entrypoint"].split()
+    assert words[:2] == ["assay", "scan"]
+    options = {name for parameter in scan.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options

@@ -13,12 +13,14 @@ from starlette.concurrency import run_in_threadpool
 
 from assay.api.context import Context
 from assay.api.desks import open_desks
+from assay.api.document import documenting
 from assay.api.errors import HANDLERS
 from assay.api.housekeeping import kept_house
 from assay.api.looking import watched
 from assay.api.middleware import Outermost
 from assay.api.routes import (
     admin,
+    characters,
     checks,
     content,
     health,
@@ -32,8 +34,8 @@ from assay.api.routes import (
 from assay.settings import Settings
 
 ROUTERS: tuple[APIRouter, ...] = (
-    videos.router, content.router, moderations.router, checks.router, scans.router, health.router, metrics.router,
-    webhooks.router, reviews.router, admin.router,
+    moderations.router, characters.router, videos.router, content.router, checks.router, scans.router,
+    health.router, metrics.router, webhooks.router, reviews.router, admin.router,
 )  # fmt: skip
 # Entered with the context when the server starts and left when it stops: background loops and the like.
 LIVES: tuple[Callable[[Context], AbstractContextManager[Any]], ...] = (open_desks, watched, metrics.counted, kept_house)
@@ -61,6 +63,7 @@ def create_app(settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS) ->
     )  # fmt: skip
     for router in routers:
         app.include_router(router)
+    app.openapi = documenting(app, routers, settings.serve)  # type: ignore[method-assign]
     app.add_middleware(Outermost, serving=settings.serve)
     return app
 

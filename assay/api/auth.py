@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from assay.api.context import Context, Here
 from assay.api.errors import ApiError
+from assay.serving import Serving
 from assay.tenants import Caller
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key of `assay keys api create`.")
 _LONGEST_USER = 200
 
 
-def require(scope: str) -> Callable[..., Caller]:
-    """A dependency that gives the Caller, or answers 401 (no or wrong key), 403 (no such scope) or 429 (too many)."""
+@dataclass(frozen=True)
+class Opens:
+    """What a dependency asks for, as the OpenAPI document says it."""
 
-    def caller(request: Request, here: Here, _: Annotated[object, Depends(_BEARER)]) -> Caller:
-        found = here.tenants.caller(_key(request))
+    scope: str
+    to_all: Callable[[Serving], bool] = lambda _: False  # by the settings; then a key is not asked for
+
+
+OPENS: dict[Callable[..., object], Opens] = {}  # by the dependency
+
+
+def require(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """A dependency that gives the Caller, or answers 401 (no or wrong key), 403 (no such scope) or 429 (too many).
+
+    A key that was found a moment ago is not looked up again (`Tenants.known`): then nothing here waits.
+    """
+
+    async def caller(request: Request, here: Here, _: Annotated[object, Depends(_BEARER)]) -> Caller:
+        key = _key(request)
+        found = here.tenants.known(key) or await run_in_threadpool(here.tenants.caller, key)
         if found is None:
             raise ApiError(401, "invalid_api_key", "the API key is missing, wrong, expired or revoked")
         here.limiter.request(found)
         if not found.may(scope):
             raise ApiError(403, "insufficient_scope", f"this key does not open {scope}")
-        names = pseudonyms(here, found.tenant, request.headers.get("x-end-user"))
-        return replace(found, actor=names[0] if names else None, former=names[1:])
+        user = request.headers.get("x-end-user")
+        if not user:
+            return found
+        names = await run_in_threadpool(pseudonyms, here, found.tenant, user)
+        return replace(found, actor=names[0], former=names[1:])
 
+    OPENS[caller] = Opens(scope)
     return caller
 
 

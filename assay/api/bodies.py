@@ -17,6 +17,7 @@ from assay.api.errors import ApiError
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _KEY = re.compile(r"([^\[\]]{1,64})((?:\[[^\[\]]{0,64}\])*)\Z")
 _DEEPEST = 4
+_LISTS = {"storyboard": "Beat", "characters": "Named"}  # fields that are lists of objects
 _PROMPT = 4000  # characters, as the generators take them
 
 
@@ -44,6 +45,12 @@ class Beat(_Body):
     prompt: Prompt
 
 
+class Named(_Body):
+    """A character of one's own."""
+
+    id: Annotated[Text, Field(min_length=1, max_length=60)]
+
+
 class Making(_Body):
     """What every wish for a video may say."""
 
@@ -69,6 +76,7 @@ class Creation(Making):
     size: Annotated[str, Field(pattern=r"^[0-9]{2,4}x[0-9]{2,4}$")] | None = None
     input_reference: Any = None  # a file, or {"image_url": ...}
     storyboard: Annotated[list[Beat], Field(max_length=59)] = []
+    characters: Annotated[list[Named], Field(max_length=1)] = []  # its picture is the first frame; so there is one
 
 
 class Remix(Making):
@@ -154,10 +162,12 @@ def nested(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _listed(value: Any) -> Any:
-    """Objects whose names are numbers are lists."""
+    """Objects whose names are numbers, or nothing at all, are lists."""
     if not isinstance(value, dict):
         return value
     inner = {name: _listed(each) for name, each in value.items()}
+    if set(inner) == {""}:
+        return [inner[""]]  # `characters[][id]`: a list of one
     if inner and all(name.isdigit() and len(name) < 4 for name in inner):
         return [inner[name] for name in sorted(inner, key=int)]
     return inner
@@ -173,12 +183,13 @@ def _invalid(error: ValidationError) -> ApiError:
 def documented_body(model: type[BaseModel], *files: str) -> dict[str, Any]:
     """The `openapi_extra=` of a route: the same object as JSON or as a form; `files` may be uploads there."""
     schema = model.model_json_schema()
-    beat = schema.pop("$defs", {}).get("Beat")
-    if beat is not None:
-        schema["properties"]["storyboard"]["items"] = beat
+    parts = schema.pop("$defs", {})
+    for name, part in _LISTS.items():
+        if part in parts:
+            schema["properties"][name]["items"] = parts[part]
     as_json, as_form = _with(schema, files, _reference), _with(schema, files, _upload)
-    for text in ("storyboard",):
-        as_form["properties"].pop(text, None)  # sent as storyboard[0][at], which OpenAPI cannot say
+    for name in _LISTS:
+        as_form["properties"].pop(name, None)  # sent as storyboard[0][at], which OpenAPI cannot say
     content = {"application/json": {"schema": as_json}, "multipart/form-data": {"schema": as_form}}
     return {"requestBody": {"required": True, "content": content}}
 

@@ -93,8 +93,8 @@ class Context:
         self.ledger.close()
 
 
-def context(request: Request) -> Context:
-    """The context of the server that got this request."""
+async def context(request: Request) -> Context:
+    """The context of the server that got this request; asynchronous, so that no thread is needed for it."""
     here: Context = request.app.state.context
     return here
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from starlette.concurrency import run_in_threadpool
+
 from assay import banking, rollout
 from assay.api import meters
 from assay.api.context import Context
@@ -107,7 +109,7 @@ def desks_of(here: Context) -> Desks:
     return desks
 
 
-def policy_for(here: Context, caller: Caller, id: str) -> Policy:
+async def policy_for(here: Context, caller: Caller, id: str) -> Policy:
     """The policy that judges this request: what is rolled out for the tenant, else the tenant's, else the server's.
 
     A roll-out counts from at most a second after it was made; what a request is judged by is cited in its answer.
@@ -115,10 +117,12 @@ def policy_for(here: Context, caller: Caller, id: str) -> Policy:
     desks = desks_of(here)
     when, current = desks.rollouts.get(caller.tenant, (-_ROLLOUT_S, None))
     if current is None or time.monotonic() - when >= _ROLLOUT_S:
-        current = rollout.current(here.ledger, caller.tenant)
+        current = await run_in_threadpool(rollout.current, here.ledger, caller.tenant)
         desks.rollouts[caller.tenant] = (time.monotonic(), current)
     digest = current.acts_for(id)
-    return desks.policies(caller.policy if digest is None else desks.rolled(digest))
+    if digest is None and here.settings.ledger_url is None:  # then two small files are asked, and no thread is needed
+        return desks.policies(caller.policy)
+    return await run_in_threadpool(lambda: desks.policies(caller.policy if digest is None else desks.rolled(digest)))
 
 
 def ask(desk: Batcher[Asked, Answer], name: str, *asked: Asked, weight: int = 1) -> list[Future[Answer]]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from assay.api.statement import statement
 from assay.ledger import DecisionRow, JobRow, Ledger, PostureRow, State
+from assay.shown import shown
 
 _STATUS = {State.QUEUED: "queued", State.RUNNING: "in_progress", State.HELD: "in_progress"}
 _OUTPUT = {"frame", "file"}  # stages of what was made; every other is of what was sent
@@ -69,9 +70,15 @@ def video_object(row: JobRow, record: Record) -> dict[str, Any]:
         "expires_at": _seconds(row.expires) if status == "completed" else None,
         "model": wire.get("model"), "prompt": row.request.get("prompt"), "progress": progress,
         "seconds": wire.get("seconds"), "size": wire.get("size"), "status": status,
-        "remixed_from_video_id": wire.get("remixed_from_video_id"), "error": failure,
+        "remixed_from_video_id": wire.get("remixed_from_video_id"), "error": failure, "preview": _preview(row),
         "safety": safety_object(row, record),
     }  # fmt: skip
+
+
+def _preview(row: JobRow) -> dict[str, Any] | None:
+    """How far the preview is that may be fetched now."""
+    found = shown(row)
+    return None if found is None else {"step": found["step"], "steps": found["steps"]}
 
 
 def safety_object(row: JobRow, record: Record) -> dict[str, Any]:

@@ -36,6 +36,13 @@ class Failure(_Object):
     param: str | None
 
 
+class Preview(_Object):
+    """A judged and signed preview that can be fetched now (`content?variant=preview`), and after which step."""
+
+    step: int
+    steps: int
+
+
 class Video(_Object):
     """A video job."""
 
@@ -52,6 +59,7 @@ class Video(_Object):
     status: Literal["queued", "in_progress", "completed", "failed"]
     remixed_from_video_id: str | None
     error: Failure | None
+    preview: Preview | None
     safety: Safety
 
 

@@ -73,7 +73,7 @@ def take_in(here: Context, caller: Caller, wish: Wish, idempotency_key: str | No
             job, caller.tenant, request, _wire(wish, here) | {"digest": wish_digest}, actor=actor,
             policy=policy, parent=wish.parent, idempotency_key=key,
         )  # fmt: skip
-        if queue.add(new):
+        if queue.add(new, lambda session: here.limiter.room(session, caller)):
             folder = None  # type: ignore[assignment]  # the job's from here on
             return here.ledger.job(job)
         assert key is not None
@@ -104,13 +104,18 @@ def _ask(here: Context, asked: Asked) -> None:
     refused = here.asker.call("ask", asked)
     if refused is None:
         return
-    count_refusal(here, refused["job"], asked.policy)
+    raise blocked(here, refused, asked.policy, "prompt")
+
+
+def blocked(here: Context, refused: Mapping[str, Any], policy: str | None, param: str) -> ApiError:
+    """The answer to a request that was refused before anything was made of it; it counts against its actor."""
+    count_refusal(here, refused["job"], policy)
     said = safety(refused["decisions"], refused["posture"], word="block")
     more = {
         "moderation_details": moderation_details(refused["decisions"]),
         "safety": said | {"neutralised": refused["neutralised"], "record": refused["job"]},
     }
-    raise ApiError(400, "moderation_blocked", said["statement"], "prompt", "invalid_request_error", more)
+    return ApiError(400, "moderation_blocked", said["statement"], param, "invalid_request_error", more)
 
 
 def _wire(wish: Wish, here: Context) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from assay.auditing.tables import EntryRow, OpeningRow
+from assay.auditing.tip import add_written
 from assay.schema import Table
 
 _DOMAIN = b"assay record 1\0"
 SALT = 32  # bytes
+MISSING = "missing"  # the kind of an entry that says that others were removed
 
 
 class Transaction(Session):
@@ -49,6 +51,7 @@ def note(session: Session, kind: str, subject: str, facts: Mapping[str, Any], re
     id, salt = f"aud_{secrets.token_hex(12)}", secrets.token_bytes(SALT)
     record = canonical({"kind": kind, "made": made, "subject": subject, "reference": reference, "facts": dict(facts)})
     entry = EntryRow(id=id, kind=kind, made=made, commitment=commitment(salt, record))
+    session.info.setdefault("noted", []).append((id, entry.commitment))
     session.add_all((entry, OpeningRow(entry=id, subject=subject, reference=reference, salt=salt, record=record)))
     return entry
 
@@ -87,6 +90,14 @@ def _note_what_is_new(session: Session, _context: object, _instances: object) ->
             _note_job(session, row)
         elif row.__tablename__ == "decisions":
             _note_decision(session, row, looked)
+
+
+@event.listens_for(Transaction, "before_commit")
+def _count_what_was_noted(session: Session) -> None:
+    """Counts the transaction's entries, as its last statement."""
+    session.flush()
+    if noted := session.info.pop("noted", None):
+        add_written(session, noted)
 
 
 @event.listens_for(Transaction, "do_orm_execute")

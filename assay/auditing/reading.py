@@ -14,12 +14,14 @@ from assay.auditing.merkle import ENTRY
 from assay.auditing.noting import decision_facts, posture_sha256
 from assay.auditing.sealing import Checkpoint
 from assay.auditing.tables import BatchRow, EntryRow, OpeningRow
+from assay.auditing.tip import here, written
 from assay.auditing.verifying import Fault, Sealed
 from assay.ledger import DecisionRow, Ledger, PostureRow
 from media import UsageError
 
 _OPENING = ("entry", "subject", "reference", "salt", "record")
 FORMAT = "assay audit export 1"
+_TRIES = 50  # to read the entries and their count in one state, while servers write
 
 
 class LedgerChain:
@@ -41,9 +43,11 @@ class LedgerChain:
                 session.expunge_all()
 
     def strays(self) -> Iterator[Fault]:
-        """Entries of no batch that are not as they were written, openings without an entry, decisions outside."""
+        """Entries that are gone, or claim a batch that is not here; openings without an entry, decisions outside."""
+        yield from self._missing()
         with Session(self._engine) as session:
-            for entry in session.scalars(select(EntryRow).where(EntryRow.batch.not_in(select(BatchRow.number)))):
+            stray = EntryRow.batch.is_not(None) & EntryRow.batch.not_in(select(BatchRow.number))  # NULL is in no set
+            for entry in session.scalars(select(EntryRow).where(stray)):
                 yield Fault(f"entry {entry.id}", f"it claims to be of batch {entry.batch}, which is not here")
             orphans = select(OpeningRow.entry).where(OpeningRow.entry.not_in(select(EntryRow.id)))
             for id in session.scalars(orphans):
@@ -51,6 +55,28 @@ class LedgerChain:
             noted = exists().where(OpeningRow.subject == DecisionRow.job, OpeningRow.reference == DecisionRow.decision)
             for row in session.scalars(select(DecisionRow).where(~noted)):
                 yield Fault(f"decision {row.decision}", f"it stands in the ledger under {row.job}, and in no entry")
+
+    def _missing(self) -> Iterator[Fault]:
+        """The table of entries against the row that counts them; read again where somebody writes meanwhile."""
+        for _ in range(_TRIES):
+            with Session(self._engine) as session:
+                try:
+                    before = written(session)
+                    found = here(session)
+                    session.rollback()  # so that what was committed meanwhile is seen
+                    still = written(session) == before
+                except LookupError as error:
+                    yield Fault("the log", str(error))
+                    return
+            if found == before:
+                return
+            if still:
+                break
+        counts = [f"{all_of_them.count} entries ({sealed.count} sealed)" for all_of_them, sealed in (before, found)]
+        if counts[0] == counts[1]:
+            yield Fault("the log", "its entries are not those that were written")
+        else:
+            yield Fault("the log", f"{counts[0]} were written, {counts[1]} are here")
 
     def waiting(self) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
         """What no batch holds yet."""

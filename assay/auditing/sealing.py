@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from assay.auditing.merkle import ENTRY, GENESIS, HEADER, head_of, leaf_of, root_of
-from assay.auditing.noting import note
+from assay.auditing.noting import MISSING, note
 from assay.auditing.signing import AuditKey
 from assay.auditing.tables import BatchRow, EntryRow
+from assay.auditing.tip import Amount, TipRow, begin, here, set_written, waiting_here, written
 from assay.ledger import Ledger
+
+log = logging.getLogger("assay.audit")
 
 MOST = 4096  # entries of one batch
 _LOCK = 0x61756474  # of PostgreSQL's advisory locks, ours: "audt"
@@ -111,6 +115,7 @@ def _seal_batch(ledger: Ledger, folder: Path) -> Checkpoint | None:
         _alone(session)
         before = session.scalars(select(BatchRow).order_by(BatchRow.number.desc()).limit(1)).one_or_none()
         key = AuditKey.load(folder, create=before is None)
+        counted = _ensure_whole(session)
         query = select(EntryRow).where(EntryRow.batch.is_(None)).order_by(EntryRow.key).limit(MOST)
         entries = session.scalars(query).all()
         if not entries:
@@ -128,7 +133,29 @@ def _seal_batch(ledger: Ledger, folder: Path) -> Checkpoint | None:
             {"key": entry.key, "batch": row.number, "leaf": leaf} for entry, leaf in zip(entries, leaves, strict=True)
         ]
         session.execute(update(EntryRow), marks)
+        set_written(session, counted[0], counted[1] + Amount.of((entry.id, entry.commitment) for entry in entries))
     return Checkpoint.of(row)
+
+
+def _ensure_whole(session: Session) -> tuple[Amount, Amount]:
+    """What was ever written, and what is sealed; from here on nobody writes an entry until we commit.
+
+    Where entries are gone that nobody sealed, the chain itself says so from now on: the entry `missing` is sealed with
+    what is left, and every verification finds it.
+    """
+    try:
+        all_of_them, sealed = written(session, alone=True)
+    except LookupError:
+        all_of_them = sealed = Amount(-1)  # no amount fits
+    if all_of_them - sealed == waiting_here(session):
+        return all_of_them, sealed
+    log.error("entries of the audit chain were removed or changed before they were sealed")
+    note(session, MISSING, "audit", {"written": all_of_them.count, "here": here(session)[0].count})
+    session.flush()
+    session.info.pop("noted", None)  # counted below
+    session.execute(delete(TipRow))
+    begin(session.connection())
+    return here(session)
 
 
 def _alone(session: Session) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from assay.auditing.merkle import GENESIS, head_of, leaf_of, root_of
-from assay.auditing.noting import commitment
+from assay.auditing.noting import MISSING, commitment
 from assay.auditing.sealing import Checkpoint
 from assay.auditing.signing import signature_holds
 
@@ -176,6 +176,9 @@ class Walk:
     def _heed(self, record: dict[str, Any], entry: dict[str, Any], chain: Chain, name: str) -> None:
         if record["kind"] == "key":
             self.trusted.add(record["facts"]["public_key"])
+        if record["kind"] == MISSING:
+            gone = f"{record['facts']['written']} were written, {record['facts']['here']} were left"
+            self.fault(name, f"when this was sealed, entries were missing or others than were written: {gone}")
         if record["kind"] == "erasure":
             for each in record["facts"]["entries"]:
                 self._erasures[each["entry"]] = each

@@ -88,6 +88,11 @@ class _Claims:
             self.waiting[errand.sha256] = []
             return True
 
+    def followers(self) -> int:
+        """How many wait for another."""
+        with self.lock:
+            return sum(map(len, self.waiting.values()))
+
     def release(self, sha256: str) -> list[Errand]:
         """Ends a claim; returns who waited."""
         with self.lock:
@@ -174,13 +179,20 @@ class Engine:
                 errand, filed = came
                 under_way[filed.uri] = errand
                 intake.take(filed)
-            if intake.due or came is None:
+            if intake.due or (intake.waiting and self._nothing_comes(taken + intake.waiting)):
                 for one in intake.commit():
                     taken += 1
                     self._ahead.release()
                     self._hand_on(run, one, under_way.pop(one.uri))
                 tick()
+            elif came is None:
+                intake.tell()
+                tick()
         intake.tell()  # rows from before the run was cut short, met after the last commit
+
+    def _nothing_comes(self, finished: int) -> bool:
+        """Whether what is still to come waits for what is finished: there is no larger group to wait for."""
+        return self._fed is not None and finished + self._claims.followers() >= self._fed
 
     def _hand_on(self, run: Run, first: Filed, errand: Errand) -> None:
         """A content is written: whoever waited for it gets it too."""

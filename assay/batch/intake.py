@@ -15,7 +15,8 @@ from typing import Any
 
 from assay.batch.store import Filed, Known, Store, Stored
 
-GROUP, PATIENCE_S = 64, 0.25  # files in a commit, and how long the first of them waits
+# Files in a commit, and how long the first of them waits. A commit costs 10 ms whatever it holds, and a file 2 ms.
+GROUP, PATIENCE_S = 64, 2.0
 
 Teller = Callable[[Stored], None]
 
@@ -65,6 +66,11 @@ class Intake:
         if not self._group:
             self._since = time.monotonic()
         self._group.append(one)
+
+    @property
+    def waiting(self) -> int:
+        """How many files are taken in and not written yet."""
+        return len(self._group)
 
     @property
     def due(self) -> bool:

@@ -62,7 +62,7 @@ class Notebook(Ledger):
         self._policy: Policy | None = None
         self._scoring_digest = ""
 
-    def open_job(self, kind: str, request: dict[str, Any], lease: tuple[str, float]) -> str:
+    def open_job(self, kind: str, request: dict[str, Any], lease: tuple[str, float], **whose: str | None) -> str:
         """A job's id; nothing is leased, since whoever asked for the file asks again where this process dies."""
         return new_id("job")
 

@@ -41,6 +41,7 @@ class Opened:
 def opened(run: str, policy: str | None, *, as_scored: bool) -> Iterator[Opened]:
     """Opens the ledger of the settings. policy: None takes that of the run."""
     from assay import banking
+    from assay.batch.store import Store
     from assay.ledger import Ledger
     from assay.replaying.records import Records, run_row
     from assay.replaying.scoring import Objections, ThisInstallation
@@ -52,7 +53,7 @@ def opened(run: str, policy: str | None, *, as_scored: bool) -> Iterator[Opened]
         row = run_row(ledger, run)
         kept = ledger.policy(row.policy_digest)
         wanted = wanted or kept
-        here = None if as_scored else ThisInstallation(chosen)
+        here = None if as_scored else ThisInstallation(chosen, Store(ledger).scoring_of)
         yield Opened(row.id, Records(ledger), wanted, kept, Objections(wanted, here))
     finally:
         ledger.close()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from assay import assemble, banking
 from assay.case import Case
-from assay.ledger import JobRow, State, new_id, now
+from assay.ledger import State
 from assay.offering import neutralised
 from assay.request import Request
 from assay.stages import Stages
@@ -62,21 +61,17 @@ def _decisions(bench: Bench, seen: Examination, on: Circumstances) -> Sequence[D
 def _record(bench: Bench, asked: Asked, seen: Examination) -> str:
     """Keeps the refusal as the spine keeps one: the worst is sealed, the rest is a row."""
     stages = _stages(bench)
-    lease = {"lease_owner": bench.owner, "lease_until": now() + timedelta(seconds=stages.lease_seconds)}
-    row = JobRow(
-        id=new_id("job"), kind="generate", tenant=asked.tenant, actor=asked.actor, policy=asked.policy,
-        request=asked.request.to_json(), state=State.RUNNING, attempt=1, created=now(), updated=now(), **lease,
-    )  # fmt: skip
-    with stages.ledger.write() as session:
-        session.add(row)
+    whose = {"tenant": asked.tenant, "actor": asked.actor, "policy": asked.policy}
+    request = asked.request.to_json()
+    job = stages.ledger.open_job("generate", request, (bench.owner, stages.lease_seconds), **whose)
     try:
-        with Case.open("generate", row.request, stages, taken=row.id) as case:
+        with Case.open("generate", request, stages, taken=job) as case:
             case.judge(seen)
             case.stop(Action.BLOCK, asked.request)
     except Exception as error:
-        stages.ledger.settle(row.id, State.FAILED, error=f"{type(error).__name__}: {error}")
+        stages.ledger.settle(job, State.FAILED, error=f"{type(error).__name__}: {error}")
         raise
-    return row.id
+    return job
 
 
 def _stages(bench: Bench) -> Stages:

@@ -7,6 +7,7 @@ lease as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -63,8 +64,11 @@ class Queue:
     def __init__(self, ledger: Ledger, serving: Serving) -> None:
         self.ledger, self._serving = ledger, serving
 
-    def add(self, new: NewJob) -> bool:
-        """Puts a job into the queue; False where one with its idempotency key is there already."""
+    def add(self, new: NewJob, room: Callable[[Session], None] | None = None) -> bool:
+        """Puts a job into the queue; False where one with its idempotency key is there already.
+
+        `room` is asked inside the transaction, before anything is written, and raises where there is none.
+        """
         row = JobRow(
             id=new.id, kind="generate", tenant=new.tenant, actor=new.actor, policy=new.policy, parent=new.parent,
             request=new.request.to_json(), wire=new.wire, idempotency_key=new.idempotency_key, state=State.QUEUED,
@@ -73,6 +77,8 @@ class Queue:
         )  # fmt: skip
         try:
             with self.ledger.write() as session:
+                if room is not None:
+                    room(session)
                 session.add(row)
         except IntegrityError:
             if new.idempotency_key is None or self.by_key(new.idempotency_key) is None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from assay import characters
 from assay.auditing.erasing import erase_words
 from assay.jobs.queue import Queue
 from assay.ledger import HeldRow, JobRow, Ledger, State, now
@@ -38,6 +39,7 @@ def tidy(settings: Settings, queue: Queue) -> None:
     for folder in _folders(settings.videos):
         tidy_job(settings, queue.ledger, folder.name)
     _tidy_held(settings, queue.ledger)
+    characters.tidy(settings, queue.ledger, now().replace(tzinfo=UTC).timestamp() - _GRACE.total_seconds())
 
 
 def tidy_job(settings: Settings, ledger: Ledger, job: str) -> None:

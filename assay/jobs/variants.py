@@ -95,14 +95,14 @@ def _human(ledger: Ledger, row: JobRow, decisions: Sequence[Decision]) -> HumanD
 def _picture(video: Path, variant: str) -> Pixels:
     total = max(1, probe(video).declared_frames or 1)
     if variant == "thumbnail":
-        (frame,) = _frames(video, [total // 2])
+        (frame,) = frames_at(video, [total // 2])
         return _fitted(frame, _SIDE / max(frame.shape[:2]))
     wanted = sorted(set(np.linspace(0, total - 1, min(total, _CELLS)).round().astype(int).tolist()))
-    cells = [_fitted(frame, _CELL / frame.shape[1]) for frame in _frames(video, wanted)]
+    cells = [_fitted(frame, _CELL / frame.shape[1]) for frame in frames_at(video, wanted)]
     return _sheet(cells)
 
 
-def _frames(video: Path, wanted: Sequence[int]) -> list[Pixels]:
+def frames_at(video: Path, wanted: Sequence[int]) -> list[Pixels]:
     """These frames, or the last one that decodes where the file is shorter than it says."""
     asked, found, last = set(wanted), [], None
     for frame in probe(video).frames():

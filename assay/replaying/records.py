@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Row, String, bindparam, select, text, type_coerce
+from sqlalchemy import Connection, Row, String, bindparam, select, text, type_coerce
 from sqlalchemy.orm import Session
 
 from assay.batch.tables import ContentRow, DecidedRow, PathRow, RunRow
@@ -18,9 +19,21 @@ from assay.ledger import DecisionRow, ItemRow, Ledger, ScoreRow
 from assay.replaying.tables import GistRow, ShapeRow, gist_columns, keep_gists
 from safety import Circumstances, CorruptRecord, Decision, Gist, Score, Stage, Track, Unfold, decide
 
-_PAGE = 1000
+_PAGE = 1000  # contents that are fetched together
 _SLOW_PAGE = 50  # examinations are whole there
+_STAGES = {stage.value: stage for stage in Stage}
 _DAY = type_coerce(DecidedRow.day, String).label("day")  # read once a day, not once a row
+_DECIDED = (  # by their keys, not in one join over a whole run: sorting so wide rows took longer than deciding
+    select(
+        DecidedRow.key, ContentRow.job, ContentRow.sha256, ContentRow.scoring_digest, ContentRow.partial,
+        DecidedRow.policy_digest, _DAY, DecidedRow.require_complete, DecidedRow.action, DecidedRow.decisions,
+        GistRow.stage, GistRow.shape, GistRow.facts,
+    )
+    .join(ContentRow, DecidedRow.content == ContentRow.key)
+    .outerjoin(GistRow, GistRow.job == ContentRow.job)
+    .where(DecidedRow.key.in_(bindparam("keys", expanding=True)))
+    .order_by(DecidedRow.key, GistRow.stage)
+)  # fmt: skip
 _SCORES = (  # built once: it is asked for every record that is not quiet
     select(ScoreRow.track, ScoreRow.score)
     .join(ItemRow, ScoreRow.item == ItemRow.key)
@@ -63,26 +76,19 @@ class Records:
 
     def of(self, run: str) -> Iterator[Record]:
         """Every content of a run about which a decision was reached, each once; memory does not grow with the run."""
-        self._make_missing(run)
-        columns = (
-            PathRow.uri, PathRow.decided, ContentRow.job, ContentRow.sha256, ContentRow.scoring_digest,
-            ContentRow.partial, DecidedRow.policy_digest, _DAY, DecidedRow.require_complete,
-            DecidedRow.action, DecidedRow.decisions, GistRow.stage, GistRow.shape, GistRow.facts,
-        )  # fmt: skip
-        wanted = (
-            select(*columns)
-            .join(ContentRow, PathRow.content == ContentRow.key)
-            .join(DecidedRow, PathRow.decided == DecidedRow.key)
-            .outerjoin(GistRow, GistRow.job == ContentRow.job)
-            .where(PathRow.run == run)
-            .order_by(PathRow.decided, PathRow.uri, GistRow.stage)
+        paths = (
+            select(PathRow.decided, PathRow.uri)
+            .where(PathRow.run == run, PathRow.decided.is_not(None))
+            .order_by(PathRow.decided, PathRow.uri)
         )
-        with Session(self.ledger.engine) as session:
-            if self.ledger.engine.dialect.name == "sqlite":
-                session.execute(text("PRAGMA cache_size=-65536"))  # 64 MiB: the joined rows lie far apart
-            rows = session.execute(wanted.execution_options(yield_per=_PAGE))
-            for _, same in groupby(rows, key=lambda row: row.decided):
-                yield self._record(session, list(same))
+        engine = self.ledger.engine
+        with engine.connect() as names, engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                connection.execute(text("PRAGMA cache_size=-65536"))  # 64 MiB: the joined rows lie far apart
+            found = names.execution_options(yield_per=_PAGE).execute(paths)
+            by_key = ((key, tuple(uri for _, uri in same)) for key, same in groupby(found, key=itemgetter(0)))
+            while some := dict(islice(by_key, _PAGE)):
+                yield from self._page(connection, some)
 
     def unfold(self, record: Record, stage: Stage) -> Unfold:
         """Fetches scores of a record by their numbers."""
@@ -104,49 +110,42 @@ class Records:
             kept = session.execute(select(DecisionRow.decision, DecisionRow.body).where(mine))
             return {row.decision: row.body for row in kept}
 
-    def _record(self, session: Session, rows: list[Row[Any]]) -> Record:
-        one = rows[0]
-        if one.stage is None:
-            raise CorruptRecord(f"{one.uri}: the ledger holds no score of it; score the file again")
-        gists = {row.stage: row for row in rows}
-        return Record(
-            uris=tuple(dict.fromkeys(row.uri for row in rows)),
-            job=one.job, sha256=one.sha256, scoring_digest=one.scoring_digest, partial=one.partial,
-            policy_digest=one.policy_digest, under=_under(str(one.day), one.require_complete),
-            action=one.action, decisions=tuple(one.decisions),
-            gists=tuple((Stage(name), Gist(self._shape(session, row.shape), row.facts)) for name, row in gists.items()),
-        )  # fmt: skip
+    def _page(self, connection: Connection, uris: dict[int, tuple[str, ...]]) -> Iterator[Record]:
+        """The records of those keys of `decided`, each with the paths that it stands for."""
+        rows = connection.execute(_DECIDED, {"keys": list(uris)}).all()
+        if without := [row.job for row in rows if row.stage is None]:
+            self._make(without)
+            rows = connection.execute(_DECIDED, {"keys": list(uris)}).all()
+        for key, same in groupby(rows, key=itemgetter(0)):
+            yield self._record(uris[key], [tuple(row) for row in same])
 
-    def _shape(self, session: Session, digest: str) -> str:
-        if digest not in self._shapes:
-            found = session.get(ShapeRow, digest)
+    def _record(self, uris: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Record:
+        _, job, sha256, scoring, partial, policy, day, complete, action, decisions, *_rest = rows[0]
+        gists = tuple((_STAGES[row[-3]], Gist(self._shape(row[-2]), row[-1])) for row in rows)
+        under = _under(str(day), complete)
+        return Record(uris, job, sha256, scoring, partial, policy, under, action, tuple(decisions), gists)
+
+    def _shape(self, digest: str) -> str:
+        known = self._shapes.get(digest)
+        if known is None:
+            with Session(self.ledger.engine) as session:
+                found = session.get(ShapeRow, digest)
             if found is None:
                 raise CorruptRecord(f"shape {digest[:12]} of gists is gone; empty the table `gists`: it is derived")
             if len(self._shapes) > 4 * _PAGE:
                 self._shapes.clear()
-            self._shapes[digest] = found.body
-        return self._shapes[digest]
+            known = self._shapes[digest] = found.body
+        return known
 
-    def _make_missing(self, run: str) -> None:
-        """Gists of the run's contents that have none: every track is unpacked once, and never again."""
-        while jobs := self._without(run):
-            made = [(job, one) for job in jobs for one in gist_columns(self.ledger.examination(job))]
-            if not made:
-                raise CorruptRecord(f"job {jobs[0]} of run {run} holds no item; score its file again")
+    def _make(self, jobs: Sequence[str]) -> None:
+        """Gists of contents that have none: every track is unpacked once, and never again."""
+        for start in range(0, len(jobs), _SLOW_PAGE):
+            some = dict.fromkeys(jobs[start : start + _SLOW_PAGE])
+            made = {job: gist_columns(self.ledger.examination(job)) for job in some}
+            if empty := [job for job, gists in made.items() if not gists]:
+                raise CorruptRecord(f"job {empty[0]} holds no item; score its file again")
             with self.ledger.write() as session:
-                keep_gists(session, made)
-
-    def _without(self, run: str) -> Sequence[str]:
-        here = select(GistRow.job).where(GistRow.job == ContentRow.job).exists()
-        wanted = (
-            select(ContentRow.job)
-            .join(PathRow, PathRow.content == ContentRow.key)
-            .where(PathRow.run == run, ~here)
-            .distinct()
-            .limit(_SLOW_PAGE)
-        )
-        with Session(self.ledger.engine) as session:
-            return session.scalars(wanted).all()
+                keep_gists(session, [(job, one) for job, gists in made.items() for one in gists])
 
 
 @lru_cache(64)

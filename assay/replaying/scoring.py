@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from assay.replaying.records import Record
+from assay.settings import Settings
 from safety import Policy, Stage
 
 _SHAPES = 4096  # remembered
@@ -30,6 +32,13 @@ class Ways:
 class Installation(Protocol):
     """How this installation would score files for a policy."""
 
+    def vouches(self, recorded: str, then: Policy, now: Policy) -> bool:
+        """Whether it is known without a model that scores for `now` would be those that were made for `then`.
+
+        recorded: their scoring digest. False: the models must be asked.
+        """
+        ...
+
     def ways(self, policy: Policy) -> Ways:
         """Raises ModelUnavailable where it could not."""
         ...
@@ -41,6 +50,7 @@ class Objections:
     def __init__(self, policy: Policy, installation: Installation | None) -> None:
         """installation: None takes the scores as they stand, whatever would be scored here and now."""
         self._policy, self._installation = policy, installation
+        self._of_files = bool(policy.categories_for(Stage.FILE))
         self._of_ways: dict[tuple[str, str], str | None] = {}
         self._of_shape = lru_cache(_SHAPES)(self._asked)
 
@@ -55,7 +65,7 @@ class Objections:
             return said
         if self._policy.digest == then.digest:
             return None
-        if Stage.FILE not in dict(record.gists) and self._policy.categories_for(Stage.FILE):
+        if self._of_files and Stage.FILE not in dict(record.gists):
             return "the policy judges whole files (stage 'file'), and the scan did not; scan them again"
         return next(filter(None, (self._of_shape(stage, gist.shape) for stage, gist in record.gists)), None)
 
@@ -65,6 +75,8 @@ class Objections:
         near = f"what the scan covered depended on the thresholds of then, and {name} has others; score the files again"
         if self._installation is None:
             return texts if now.zero_shot_digest != then.zero_shot_digest else None
+        if self._installation.vouches(recorded, then, now):
+            return None
         here = self._installation.ways(now)
         if here.digest == recorded:
             return None
@@ -90,12 +102,27 @@ class Objections:
         return f"nobody was asked about {', '.join(unasked)} at stage {stage.value!r}; scan the files again"
 
 
-class ThisInstallation:
-    """The models and settings of this process. Assembling them takes seconds, so it is done when it is asked for."""
+_LOOKED_AT = (Stage.FRAME, Stage.INPUT_IMAGE, Stage.INPUT_VIDEO)  # what decides which frame classifiers are used
 
-    def __init__(self, settings: object) -> None:
-        self._settings = settings
+
+class ThisInstallation:
+    """The models and settings of this process. Assembling them takes seconds, so it is done only where it must be."""
+
+    def __init__(self, settings: Settings, remembered: Callable[[str | None], str | None]) -> None:
+        """remembered: the scoring digest that a ledger has for the key of an installation, `Store.scoring_of`."""
+        self._settings, self._remembered = settings, remembered
         self._known: dict[str, Ways] = {}
+
+    def vouches(self, recorded: str, then: Policy, now: Policy) -> bool:
+        """True where its files are those that made the scores, and `now` asks nobody else and nothing else."""
+        from assay.batch.installation import installation_key
+
+        asked = [{c for stage in _LOOKED_AT for c in policy.categories_for(stage)} for policy in (then, now)]
+        nearer = self._settings.scan.epsilon and then.decision_digest != now.decision_digest
+        if asked[1] - asked[0] or then.zero_shot_digest != now.zero_shot_digest or nearer:
+            return False
+        key = installation_key(self._settings, then)
+        return key is not None and self._remembered(key) == recorded
 
     def ways(self, policy: Policy) -> Ways:
         """How a scan here would score for that policy."""
@@ -106,10 +133,8 @@ class ThisInstallation:
     def _assembled(self, policy: Policy) -> Ways:
         from assay import assemble
         from assay.prompting import PromptStage
-        from assay.settings import Settings
         from safety import source
 
-        assert isinstance(self._settings, Settings)
         prompt = PromptStage(policy, assemble.prompt_stage(self._settings).classifiers)
         examiners = [*prompt.classifiers, *assemble.frame_classifiers(self._settings, prompt)]
         epsilon = self._settings.scan.epsilon

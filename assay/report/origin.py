@@ -45,7 +45,7 @@ def detector_section(found: Any) -> str:
 
 def _table(rows: Iterable[tuple[object, object]]) -> str:
     lines = "".join(f"<tr><td>{text(key)}</td><td>{_value(value)}</td></tr>" for key, value in rows)
-    return f"<div class='scroll'><table>{lines}</table></div>" if lines else ""
+    return f"<div class='scroll'><table class='facts'>{lines}</table></div>" if lines else ""
 
 
 def _value(value: object) -> str:

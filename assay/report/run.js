@@ -47,9 +47,14 @@
       made.append(td);
     };
     cell("", element("span", "badge " + row[WORD], row[WORD]));
-    const name = row[CARD] ? element("button", "", row[PATH]) : element("span", "", row[PATH]);
+    const end = row[PATH].lastIndexOf("/") + 1; // the name of a file says more than its folder
+    const name = element(row[CARD] ? "button" : "span", "", row[PATH].slice(end) || row[PATH]);
+    const whole = element("div");
+    whole.append(name);
+    if (end > 0 && end < row[PATH].length) whole.append(element("span", "folder", row[PATH].slice(0, end - 1) || "/"));
+    whole.title = row[PATH];
     if (row[CARD]) name.addEventListener("click", () => { location.hash = "f" + number; });
-    cell("name", name);
+    cell("name", whole);
     cell("why", document.createTextNode(row[WHY]));
     cell("", row[SEEN] ? strip(row[STRIP]) : document.createTextNode("–"));
     cell("num", document.createTextNode(row[SEEN] ? row[SEEN][0] + " of " + row[SEEN][1] : "–"));

@@ -117,7 +117,7 @@ def _card(one: Content, number: int, pictures: Draw) -> str:
     shown = f'<div class="thumbs">{figures}</div>' if figures else ""
     note = f'<p class="note failed">{text(why)}</p>' if why else ""
     return (
-        f'<article class="card" id="i{number}"><div class="head"><div><h2>{number}. {text(one.path)}</h2>'
+        f'<article class="card six" id="i{number}"><div class="head"><div><h2>{number}. {text(one.path)}</h2>'
         f'<p class="soft mono">{text(one.sha256)}</p></div></div>{note}{shown}</article>\n'
     )
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.api [--seconds 60] [--clients 32]`: prints the tables of `results.md`.
+"""`python -m benchmarks.api [--seconds 60] [--clients 32] [--overhead]`: prints the tables of `results.md`.
 
 Two servers run at once and are asked in turn, ten seconds each, so that whatever else the machine does falls on both.
 CPU time is that of a server's processes, all of them; the clients' own does not count.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.api.load import Tally, prompts, run
+from benchmarks.api.load import Tally, run
+from benchmarks.api.overhead import overhead
 from benchmarks.api.servers import Server, served
 
 SLICE_S = 10.0
@@ -23,7 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="under load, for each server")
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--overhead", action="store_true", help="only what the API adds to a bare call")
     asked = parser.parse_args()
+    if asked.overhead:
+        with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as server:
+            overhead(server)
+        return
     with tempfile.TemporaryDirectory() as folder:
         homes = [Path(folder) / name for name in ("batching", "alone")]
         for home in homes:
@@ -31,7 +36,7 @@ def main() -> None:
         with served(homes[0]) as batching, served(homes[1], moderation_batch=1) as alone:
             lone = {name: _lone(server) for name, server in (("batching", batching), ("none", alone))}
             _race(asked.clients, asked.seconds, {"batching": batching, "none": alone}, lone["batching"])
-            _overhead(batching)
+            overhead(batching)
         home = Path(folder) / "narrow"
         home.mkdir()
         with served(home, moderation_waiting=4, moderation_hands=1) as narrow:
@@ -65,32 +70,6 @@ def _race(clients: int, seconds: float, servers: dict[str, Server], lone: Tally)
     costs = {name: spent[name] / len(tallies[name].took_s) for name in servers}
     print(f"\nWithout batching a request takes {costs['none'] / costs['batching']:.2f} times the CPU.")
     print(f"Memory of the server and its workers: {servers['batching'].rss_mb():.0f} MB.\n", flush=True)
-
-
-def _overhead(server: Server) -> None:
-    """One client of the API and the bare classifier, in turns of fifty prompts of the same kind."""
-    from safety import Item, Stage
-    from safety.prompt import EmbeddedPromptClassifier
-
-    classifier, texts = EmbeddedPromptClassifier(), prompts(92)
-    bare, through = Tally(), Tally()
-    spent = {"the bare classifier": 0.0, "through the API": 0.0}
-    for turn in range(8):
-        for _ in range(50):
-            text = next(texts)
-            began, before = time.monotonic(), time.process_time()
-            classifier.score(Item.text(Stage.PROMPT, "it", text), text)
-            spent["the bare classifier"] += time.process_time() - before
-            bare.took_s.append(time.monotonic() - began)
-        tally, cpu_s = run(server.port, server.key, 1, 2.0, 95 + turn, server.cpu_s)
-        through.took_s += tally.took_s
-        spent["through the API"] += cpu_s
-    print("| one client | CPU ms | p10 ms | p50 ms |\n|---|---|---|---|")
-    for name, one in (("the bare classifier", bare), ("through the API", through)):
-        each = 1000 * spent[name] / len(one.took_s)
-        print(f"| {name} | {each:.1f} | {1000 * one.quantile(0.1):.1f} | {1000 * one.quantile(0.5):.1f} |")
-    added = [1000 * (through.quantile(share) - bare.quantile(share)) for share in (0.1, 0.5)]
-    print(f"\nThe API adds {added[0]:.1f} ms at the 10th percentile, {added[1]:.1f} ms at the median.\n", flush=True)
 
 
 def _full(server: Server, clients: int) -> None:

@@ -7,21 +7,19 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from assay import eyes
-from classifier import ForensicDetector
 from classifier.corpus import Origin
 from classifier.embedded import EmbeddedForensic
 
 LISTING = "left-out.json"
 
 
-def shipped() -> Callable[[Origin], ForensicDetector]:
+def shipped() -> Callable[[Origin], EmbeddedForensic]:
     """The detector as it ships, for every clip. Of clips that it was trained on this says nothing."""
-    (detector,) = eyes.shipped().forensic
+    detector = EmbeddedForensic()
     return lambda origin: detector
 
 
-def left_out(folds: Path) -> Callable[[Origin], ForensicDetector]:
+def left_out(folds: Path) -> Callable[[Origin], EmbeddedForensic]:
     """For each clip, the detector whose training left the clip's whole family out.
 
     `folds` is what `scripts/train-forensic DATA --folds FOLDER` writes: a folder of weights and calibration a fold, and
@@ -30,7 +28,7 @@ def left_out(folds: Path) -> Callable[[Origin], ForensicDetector]:
     unseen: dict[str, str] = json.loads((folds / LISTING).read_text())
 
     @cache
-    def detector(fold: str) -> ForensicDetector:
+    def detector(fold: str) -> EmbeddedForensic:
         return EmbeddedForensic(folds / fold)
 
     return lambda origin: detector(unseen[origin.name])

@@ -100,22 +100,25 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="*", default=["quality", "categories", "over", "disguises", "languages", "speed"]
     )
+    parser.add_argument("--limit", type=int, default=2000, help="prompts of a public set")
+    parser.add_argument("--no-peers", action="store_true", help="Assay alone")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
-    own, public = suites.own(), suites.public(options.data)
-    benign, subject = own[0].of(benign=True), assay()
-    sets = [*own, public[0]]
+    own, public = suites.own(), suites.public(options.data, options.limit)
+    benign, subject = own[0].of(benign=True), assay(remember=True)
+    sets = [*(suite for suite in own if suite.of(benign=False)), public[0]]
     if "quality" in options.only:
-        quality({"Assay": subject} | {name: made() for name, made in PEERS.items()}, sets, benign)
+        peers = {} if options.no_peers else {name: made() for name, made in PEERS.items()}
+        quality({"Assay": subject} | peers, sets, benign)
     if "categories" in options.only:
         print()
-        by_category(subject, [own[0], public[0]], benign)
+        by_category(subject, [own[0], own[3], own[4], public[0]], benign)
     if "over" in options.only:
         print()
-        over_blocking(subject, [own[0], *public[1:]])
+        over_blocking(subject, [own[0], own[3], own[5], *public[1:]])
     if "disguises" in options.only:
         print()
-        disguises(subject, own)
+        disguises(subject, own[:3])
     if "languages" in options.only:
         print()
         quality({"Assay": subject}, suites.languages(), benign)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from safety import Item, Stage
 from safety.prompt import EmbeddedPromptClassifier
@@ -11,15 +12,15 @@ Scores = Mapping[str, float]  # category -> value; `any` for those who know no c
 Subject = Callable[[str], Scores]
 
 
-def assay() -> Subject:
-    """The classifier as it ships."""
+def assay(*, remember: bool = False) -> Subject:
+    """The classifier as it ships; `remember` where several tables ask for the same texts, never where time is taken."""
     classifier = EmbeddedPromptClassifier()
 
     def judge(text: str) -> Scores:
         scores = classifier.score(Item.text(Stage.PROMPT, "p", text), text)
         return {score.category: score.value for score in scores if score.value is not None}
 
-    return judge
+    return cache(judge) if remember else judge
 
 
 def better_profanity() -> Subject:

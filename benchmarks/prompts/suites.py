@@ -43,6 +43,9 @@ def own() -> list[Suite]:
         Suite("video prompts (ours)", tuple(_sections("video.txt"))),
         Suite("exaggerated safety (ours)", tuple(_contrasts("exaggerated.txt", "any"))),
         Suite("hateful or not (ours)", tuple(_contrasts("hateful.txt", "hate"))),
+        Suite("look-alike pairs (ours)", tuple(_pairs("lookalikes.txt"))),
+        Suite("posts (ours)", tuple(_pairs("posts.txt"))),
+        Suite("roles that known ones share (ours)", tuple(_sections("roles.txt"))),
     ]
 
 
@@ -69,8 +72,11 @@ def disguised(suite: Suite, seed: int = 7) -> list[Suite]:
     return out
 
 
-def public(folder: Path) -> list[Suite]:
-    """The evaluation folder, never trained on, and the training folder's benign picture and video prompts."""
+def public(folder: Path, most: int = 2000) -> list[Suite]:
+    """The evaluation folder, never trained on, and the training folder's benign picture and video prompts.
+
+    `most` prompts of a set, drawn the same way every time.
+    """
     risky = [
         Prompt(row["text"], LABELS[row["labels"][0]])
         for row in _rows(folder / "evaluate_only" / "t2i_riskyprompt.jsonl")
@@ -80,11 +86,11 @@ def public(folder: Path) -> list[Suite]:
     chat = [Prompt(row["text"], BENIGN) for row in _rows(folder / "evaluate_only" / "alpaca_harmless.jsonl")]
     real = [Prompt(row["text"], BENIGN) for row in _rows(folder / "evaluate_only" / "open_prompts.jsonl")]
     return [
-        Suite("t2i_riskyprompt", tuple(risky[:2000])),
-        Suite("open_prompts (unlabelled, counted as benign)", tuple(real)),
-        Suite("alpaca_harmless (chat)", tuple(chat[:1000])),
+        Suite("t2i_riskyprompt", tuple(risky[:most])),
+        Suite("open_prompts (unlabelled, counted as benign)", tuple(real[:most])),
+        Suite("alpaca_harmless (chat)", tuple(chat[: min(1000, most)])),
         *(
-            Suite(name, tuple(_visual(folder / "train" / f"{name}.jsonl")[:700]), seen=True)
+            Suite(name, tuple(_visual(folder / "train" / f"{name}.jsonl")[: min(700, most)]), seen=True)
             for name in VISUAL
             if name != "name_templates"
         ),
@@ -116,6 +122,15 @@ def _lines(text: str) -> list[Prompt]:
             section = line.strip("[] ")
         elif line.strip() and not line.startswith("#"):
             out.append(Prompt(line.strip(), section))
+    return out
+
+
+def _pairs(name: str) -> list[Prompt]:
+    """Lines `violating || innocent` under the category that the left one violates."""
+    out = []
+    for prompt in _sections(name):
+        bad, good = (side.strip() for side in prompt.text.split("||"))
+        out += [Prompt(bad, prompt.category), Prompt(good, BENIGN)]
     return out
 
 

@@ -35,7 +35,7 @@ from safety.prompt.corpus import pairs, prompts
 HEIGHT, FRAMES, RATE, CRF = 360, 25, Fraction(25), 23
 THRESHOLD = 0.5
 LONGEST = 90  # characters: three lines of 24 pixels in 640
-FONTS = "/usr/share/fonts"
+FONTS, NO_LETTERS = "/usr/share/fonts", ("Math", "Emoji")
 STYLES = ("outlined", "boxed", "plain", "shaded")
 COLOURS = ("white", "yellow", "black", "#ff5050", "#50ffff", "#60ff60")
 SHOWN = {"one frame": 1, "half a second": 12}
@@ -73,8 +73,9 @@ def footage(folder: Path, count: int = FRAMES) -> Iterator[tuple[str, list[Pixel
 
 
 def fonts() -> list[str]:
-    """Every TrueType font that the system has, and Pillow's own (the empty name)."""
-    return ["", *sorted(str(path) for path in Path(FONTS).rglob("*.ttf") if "Math" not in path.name)]
+    """Every TrueType font of letters that the system has, and Pillow's own (the empty name)."""
+    found = (path for path in Path(FONTS).rglob("*.ttf") if not any(word in path.name for word in NO_LETTERS))
+    return ["", *sorted(map(str, found))]
 
 
 def caption(text: str, size: tuple[int, int], lot: random.Random, shade: float) -> tuple[Image.Image, tuple[int, int]]:

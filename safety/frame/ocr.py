@@ -30,6 +30,10 @@ MIN_LETTERS = 3  # in a line
 LANGUAGE_CONFIDENCE = 0.85
 LANGUAGE_LETTERS = 20
 
+# What a judge of prompts must say of words on a screen for review (0.5) and for a block (0.8). A screen shows slogans,
+# titles and halves of sentences, of which judges are less sure: at 0.5 3.5 % of ordinary sentences were flagged, at 0.7
+# 1.5 %, and 96.5 % of the violating ones that reach 0.5 reach 0.7 too. See the model card.
+STRICTER = ((0.0, 0.7, 0.8, 1.0), (0.0, 0.5, 0.8, 1.0))
 _CODE = re.compile(r"[\d./@\\]")
 _STRONG = 0.5  # a line that reaches this is reported although the text around it is in a language nobody supports
 _REMEMBERED = 512  # texts; a caption stays for seconds
@@ -48,7 +52,7 @@ class OcrClassifier:
     of the judges gives to the whole text, to a paragraph, or to lines of a long one.
     """
 
-    name, version, licence = "ocr", "2", "Apache-2.0"
+    name, version, licence = "ocr", "3", "Apache-2.0"
     evidence = TEXT
     look = "small"
     cost_ms = 25.0  # over natural clips at 360p: 15 to look for text, 10 a line that must be read
@@ -123,6 +127,11 @@ class OcrSession(OcrClassifier):
     def score(self, frames: Sequence[Frame]) -> Sequence[Mapping[str, FrameScore]]:
         """One mapping for each of the next frames."""
         return [self._score(self._captions.lines(frame)) for frame in frames]
+
+
+def on_screen(category: str, value: float) -> float:
+    """What a judge's value of a text counts for on a screen, see `STRICTER`; of minors any suspicion counts in full."""
+    return value if category == "sexual/minors" else float(np.interp(value, *STRICTER))
 
 
 def legible(lines: Sequence[Line]) -> list[Line]:
@@ -252,11 +261,12 @@ def _judgement(scores: Sequence[Score], text: str, categories: Sequence[str]) ->
         heard = [score for score in scores if score.category == category]
         valued = max((s for s in heard if s.value is not None), key=lambda s: s.value or 0.0, default=None)
         missing = {score.absence for score in heard if score.absence is not None}
+        value = None if valued is None else on_screen(category, valued.value or 0.0)
         if not heard or missing - {Absence.UNSUPPORTED}:
             judgement[category] = (Absence.FAILED, None)
-        elif valued is not None and valued.value is not None and (not missing or valued.value >= _STRONG):
+        elif valued is not None and value is not None and (not missing or value >= _STRONG):
             span = valued.where.span if valued.where else None
-            judgement[category] = (valued.value, text[span[0] : span[1]] if span else None)
+            judgement[category] = (value, text[span[0] : span[1]] if span else None)
         else:
             judgement[category] = (Absence.UNSUPPORTED, None)
     return judgement

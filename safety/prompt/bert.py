@@ -67,21 +67,28 @@ class PromptEncoder(nn.Module):
         self.layers = nn.ModuleList(Layer(self.shape) for _ in range(self.shape.layers))
         self.head = nn.Linear(width, len(categories))
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The last layer (B, T, D) for pieces `ids` (B, T); `mask` (B, T) is 1 where there is a piece."""
+    def embedded(self, ids: Tensor) -> Tensor:
+        """Pieces `ids` (B, T) as the first layer takes them (B, T, D)."""
         x = self.words(ids) + self.positions.weight[: ids.shape[1]]  # (B, T, D)
-        x = self.drop(self.norm(x))
+        out: Tensor = self.drop(self.norm(x))
+        return out
+
+    def onward(self, x: Tensor, mask: Tensor, layers: slice = slice(None)) -> Tensor:
+        """`x` (B, T, D) through some layers; `mask` (B, T) is 1 where there is a piece."""
         bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4  # (B, 1, 1, T)
-        for layer in self.layers:
+        for layer in self.layers[layers]:
             x = layer(x, bias)
-        hidden: Tensor = x
-        return hidden
+        return x
+
+    def read(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """What the heads say of the last layer (B, T, D): logits (B, C) of the texts, and of each piece (B, T, C)."""
+        said = self.head(self.drop(hidden))  # (B, T, C)
+        share = mask[:, :, None].to(said.dtype)
+        return (said * share).sum(1) / share.sum(1), said
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (B, C) of the texts, and what each piece says (B, T, C); the first is the mean of the second."""
-        said = self.head(self.drop(self.hidden(ids, mask)))  # (B, T, C)
-        share = mask[:, :, None].to(said.dtype)
-        return (said * share).sum(1) / share.sum(1), said
+        return self.read(self.onward(self.embedded(ids), mask), mask)
 
 
 def from_bert(weights: Mapping[str, Tensor], categories: tuple[str, ...]) -> PromptEncoder:

@@ -38,6 +38,7 @@ MINORS = "sexual/minors"
 # the 3 % that a language is allowed (German: 5 of 60), and found nothing that the word lists had not.
 _LEARNED_IN = ("en",)
 _UNLISTED_MAX = 0.75  # a person or character that no list names asks for a look, and never blocks
+_STRANGER_MAX = 0.25  # beside a name, known or not: it ranks such prompts, and no shipped policy acts on it
 _FOUND = 0.5  # a listed word that says this much counts whatever the language
 _SHOWN = 0.05  # below, there is no evidence worth a span
 _QUOTE_MAX = 200  # characters of the user's text that a score quotes
@@ -67,7 +68,7 @@ class EmbeddedPromptClassifier:
     """
 
     name = "embedded-prompt"
-    version = "3"
+    version = "4"
     categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
 
     def __init__(
@@ -84,6 +85,7 @@ class EmbeddedPromptClassifier:
         calibration, common = _read(folder / "calibration.json"), _read(folder / "words.txt")
         self._calibration = Calibration.parse(calibration, "calibration.json")
         self._judge = LearnedJudge.load(folder, self._calibration)
+        told = _read(resources.files("safety.prompt") / "descriptions.txt") + _read(folder / "rarity.json")
         lexicon, listed, cues = Lexicon.load(), Gazetteer.load(gazetteer, own_names), Cues.load()
         words = frozenset(_read(folder / "vocabulary.txt").decode().split())  # the encoder's, whose hash it checks
         self._reader = Reader(lexicon, listed, cues, frozenset(common.decode().split()), words)
@@ -97,6 +99,7 @@ class EmbeddedPromptClassifier:
             cues.sha256.encode(),
             lists_sha256().encode(),
             " ".join(sorted(given_names())).encode(),
+            told,
         ]
         self.weights_sha256: str | None = hashlib.sha256(
             b"".join(hashlib.sha256(part).digest() for part in parts)
@@ -138,7 +141,7 @@ class EmbeddedPromptClassifier:
         certain = dict(learned)
         silent = set(DESCRIBES_PEOPLE) if heard and self._names_somebody(reading) else set()
         for view, model in heard:
-            permitted = _permitted(view) | silent
+            permitted = _permitted(view)
             for category, said in model.items():
                 if category in learned:
                     # A listed word shows a person where; the model only how much.
@@ -146,7 +149,7 @@ class EmbeddedPromptClassifier:
                     shown = listed if listed.value >= _FOUND else Finding(said.value, said.span, "learned model")
                     _keep(learned, category, replace(shown, value=said.value))
                 elif category not in permitted:
-                    value = min(said.value, _UNLISTED_MAX)
+                    value = min(said.value, _STRANGER_MAX if category in silent else _UNLISTED_MAX)
                     _keep(named, category, Finding(value, said.span, "learned model: description or name"))
         minor = _minors(reading, certain["sexual"].value, learned["sexual"].value)
         source = f"{self.name}@{self.version}"

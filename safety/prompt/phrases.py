@@ -19,6 +19,7 @@ from safety.prompt.views import View
 _WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u0900-\u097f\u0b80-\u0dff]+[^\W_]*)*")
 # What may stand between two words of one phrase; a full stop only inside a name (j.k., st. ives).
 _JOINT = re.compile(r"[ \-_'’`´·・‧&+]{1,3}\Z|[.\-_]{1,3}\Z|\Z")
+_TITLES = frozenset(("mr", "mrs", "ms", "dr", "st", "prof"))  # a stop after these ends no sentence
 _BOUNDLESS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "KATAKANA-HIRAGANA")
 
 
@@ -58,7 +59,7 @@ def key_of(view: View) -> Key:
         start, end = match.span()
         if pieces:
             gap = view.text[before:start]
-            initial = gap == ". " and len(pieces[-1]) == 1
+            initial = gap == ". " and (len(pieces[-1]) == 1 or pieces[-1] in _TITLES)
             if gap:
                 pieces.append(" " if initial or _JOINT.match(gap) else ";")
                 at.append(before)

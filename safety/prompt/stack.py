@@ -2,7 +2,7 @@
 
 For every category the calibration file holds a mix: how much the encoder's logit, the linear model's and the lexicon's
 signal weigh. It was fitted on prompts of sources that none of them had seen. A category that only the encoder knows
-(descriptions of people and characters that no list names) has a mix without the others.
+(descriptions of people and characters that no list names) has the search for descriptions (`told.py`) beside it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from safety.errors import ModelUnavailable
 from safety.prompt.calibration import Calibration, Mix
 from safety.prompt.encoder import Encoder, Judged, encoded_text
 from safety.prompt.linear import Features, LinearModel, features_of, windows
 from safety.prompt.reading import ReadView
+from safety.prompt.told import Descriptions
 
 SILENT = -8.0  # the logit of a judge that found nothing to judge
 
@@ -42,11 +44,23 @@ class _Loudest:
     found: Features
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What each judge says of one view."""
+
+    view: ReadView
+    linear: Mapping[str, _Loudest]
+    encoded: Judged | None
+    searched: Mapping[str, float]
+
+
 class LearnedJudge:
     """Judges one view at a time; deterministic, and safe to share between threads."""
 
-    def __init__(self, calibration: Calibration, linear: LinearModel, encoder: Encoder | None) -> None:
-        self.calibration, self._linear, self._encoder = calibration, linear, encoder
+    def __init__(
+        self, calibration: Calibration, linear: LinearModel, encoder: Encoder | None, searched: Descriptions | None
+    ) -> None:
+        self.calibration, self._linear, self._encoder, self._searched = calibration, linear, encoder, searched
         self._columns = {category: column for column, category in enumerate(linear.categories)}
         self._heads = {category: column for column, category in enumerate(calibration.encoder_categories)}
 
@@ -55,7 +69,13 @@ class LearnedJudge:
         """The models that a calibration file was made for; raises ModelUnavailable where one is missing or another."""
         linear = LinearModel.load(folder / "linear.safetensors", calibration.weights_sha256)
         sha256 = calibration.encoder_sha256
-        return cls(calibration, linear, Encoder.load(folder, sha256) if sha256 else None)
+        if not sha256:
+            return cls(calibration, linear, None, None)
+        try:
+            rarity = (folder / "rarity.json").read_bytes()
+        except OSError as error:
+            raise ModelUnavailable(f"rarity.json: cannot be read ({error}); reinstall Assay") from error
+        return cls(calibration, linear, Encoder.load(folder, sha256), Descriptions.load(rarity))
 
     def judge(self, view: ReadView, shown: float) -> dict[str, Said]:
         """The value of every category for a view; from `shown` on with the place in the user's text."""
@@ -65,30 +85,33 @@ class LearnedJudge:
         """Several views, each as if it were alone; the linear model takes them together, the encoder one by one."""
         linear = self._loudest([view.masked for view in views])
         encoded = [self._encoder.judge(encoded_text(view.key.view)) if self._encoder else None for view in views]
-        return [self._said(*each, shown) for each in zip(views, linear, encoded, strict=True)]
+        searched = [self._searched.signals(view.key.text) if self._searched else {} for view in views]
+        return [self._said(_Heard(*each), shown) for each in zip(views, linear, encoded, searched, strict=True)]
 
-    def _said(
-        self, view: ReadView, linear: Mapping[str, _Loudest], encoded: Judged | None, shown: float
-    ) -> dict[str, Said]:
-        if encoded is None and not linear:
+    def _said(self, heard: _Heard, shown: float) -> dict[str, Said]:
+        if heard.encoded is None and not heard.linear:
             return {}
         out = {}
         for category, entry in self.calibration.categories.items():
-            logit = self._mixed(category, entry.mix, view, linear, encoded)
-            value = entry.value(logit)
-            out[category] = Said(value, self._span(category, view, linear, encoded) if value >= shown else None)
+            value = entry.value(self._mixed(category, entry.mix, heard))
+            out[category] = Said(value, self._span(category, heard) if value >= shown else None)
         return out
 
-    def _mixed(
-        self, category: str, mix: Mix, view: ReadView, linear: Mapping[str, _Loudest], encoded: Judged | None
-    ) -> float:
-        signal = view.signals.get(category)
-        total = mix.bias + mix.listed * (signal.value if signal else 0.0)
+    def _mixed(self, category: str, mix: Mix, heard: _Heard) -> float:
+        total = mix.bias + mix.listed * self._listed(category, heard)
         if mix.linear:
-            total += mix.linear * (linear[category].logit if category in linear else SILENT)
+            total += mix.linear * (heard.linear[category].logit if category in heard.linear else SILENT)
         if mix.encoder:
+            encoded = heard.encoded
             total += mix.encoder * (float(encoded.logits[self._heads[category]]) if encoded else SILENT)
         return total
+
+    def _listed(self, category: str, heard: _Heard) -> float:
+        """What the lists say: of a learned category the lexicon, of one that is described the search."""
+        if category not in self._columns:
+            return heard.searched.get(category, 0.0)
+        signal = heard.view.signals.get(category)
+        return signal.value if signal else 0.0
 
     def _loudest(self, masked: Sequence[str]) -> list[dict[str, _Loudest]]:
         """What the linear model says of each category, from a text's loudest window; nothing where nothing is left."""
@@ -102,10 +125,9 @@ class LearnedJudge:
                         mine[category] = _Loudest(float(logits[column]), start, window, found)
         return best
 
-    def _span(
-        self, category: str, view: ReadView, linear: Mapping[str, _Loudest], encoded: Judged | None
-    ) -> Span | None:
+    def _span(self, category: str, heard: _Heard) -> Span | None:
         """Where the evidence stands: as the encoder sees it, else as the linear model does."""
+        view, linear, encoded = heard.view, heard.linear, heard.encoded
         if encoded is not None and category in self._heads:
             start, end = encoded.spans[self._heads[category]]
             return view.key.view.span(start, end) if end > start else None

@@ -15,6 +15,10 @@ import pytest
 from toy_run import TOY_ENVIRONMENT, assay_environment
 
 from assay.assemble import signer
+from assay.auditing.reading import LedgerChain
+from assay.auditing.sealing import remembered, seal
+from assay.auditing.signing import known_keys
+from assay.auditing.verifying import verify
 from assay.ledger import JobRow, Ledger, State
 from assay.leftovers import sweep
 from assay.settings import Settings
@@ -57,7 +61,7 @@ def kill_everything(process: subprocess.Popen[bytes], whole_group: bool) -> None
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("moments", [8, pytest.param(30, marks=pytest.mark.full)])
 def test_sigkill_at_many_moments(tmp_path: Path, moments: int) -> None:
-    """Whenever `assay generate` is killed, the output folder holds only files that verify as trusted."""
+    """Whenever `assay generate` is killed, the output folder holds only trusted files, and the audit chain is sound."""
     settings = Settings(home=tmp_path / "home")
     trust = signer(settings).trust
     outputs = tmp_path / "outputs"
@@ -80,6 +84,11 @@ def test_sigkill_at_many_moments(tmp_path: Path, moments: int) -> None:
     with ledger.write() as session:
         states = {row.state for row in session.query(JobRow)}
     assert states <= {State.COMPLETED, State.FAILED}
+    seal(ledger, settings.audit)
+    walk = verify(LedgerChain(ledger), known_keys(settings.audit), remembered(settings.audit)[-1:])
+    assert walk.sound, walk.faults
+    assert walk.entries >= 4, "the run that was left alone: taken in, two decisions, its end"
+    ledger.close()
 
 
 def test_worker_dies_with_its_command(tmp_path: Path) -> None:

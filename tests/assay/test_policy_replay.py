@@ -12,12 +12,16 @@ import pytest
 from run_toys import DIGEST, Seen, failed, run_of
 from sqlalchemy import delete, update
 
+from assay.batch.installation import installation_key
+from assay.batch.store import Store
+from assay.batch.tables import RunRow
 from assay.cli.main import run as assay
 from assay.ledger import Ledger, ScoreRow
 from assay.replaying.again import Replay
 from assay.replaying.records import Records, whole_decision
-from assay.replaying.scoring import Objections, Ways
+from assay.replaying.scoring import Objections, ThisInstallation, Ways
 from assay.replaying.tables import GistRow
+from assay.settings import Settings
 from safety import Absence, CorruptRecord, Policy, Stage, Track
 
 POLICY = Policy.load("default")
@@ -155,6 +159,9 @@ class Here:
         self.digest, self.models = digest, models
         self.zero_shot, self.covering = POLICY.zero_shot_digest, ()
 
+    def vouches(self, recorded: str, then: Policy, now: Policy) -> bool:
+        return False
+
     def ways(self, policy: Policy) -> Ways:
         if policy.digest == POLICY.digest:
             return Ways(self.digest, frozenset({("eye@1", "b")}), POLICY.zero_shot_digest, ())
@@ -180,6 +187,30 @@ def test_scores_by_other_models_are_refused(ledger: Ledger) -> None:
     worded.zero_shot, near.covering = "other", (2.0, "other")
     assert "in other words" in said(worded)
     assert "covered depended on the thresholds" in said(near)
+
+
+def test_an_installation_whose_files_are_the_same_is_not_assembled(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where files and settings are those that made the scores no model is loaded, for the same policy and for another
+    that asks about no more; for one that asks more, or after a setting changed, the models are asked.
+    """
+    settings = Settings(home=tmp_path / "home", frame_classifiers=("canary",), nudenet="off")
+    run = run_of(ledger, POLICY, FILES[:1])
+    key = installation_key(settings, POLICY)
+    with ledger.write() as session:
+        session.execute(update(RunRow).where(RunRow.id == run).values(installation=key, scoring_digest=DIGEST))
+    here = ThisInstallation(settings, Store(ledger).scoring_of)
+    monkeypatch.setattr(here, "_assembled", lambda policy: pytest.fail("models were loaded"))
+    (record,) = Records(ledger).of(run)
+    assert Objections(POLICY, here).to(record, POLICY) is None
+    assert Objections(changed(0.7), here).to(record, POLICY) is None
+    assert not here.vouches("9" * 64, POLICY, POLICY)
+    assert not here.vouches(DIGEST, POLICY, Policy.load("demo"))  # asks for the canary, too
+    other = settings.model_copy(update={"nudenet": "on"})
+    assert not ThisInstallation(other, Store(ledger).scoring_of).vouches(DIGEST, POLICY, POLICY)
+    near = settings.model_copy(update={"scan": settings.scan.model_copy(update={"epsilon": 1.0})})
+    assert not ThisInstallation(near, lambda key: DIGEST).vouches(DIGEST, POLICY, changed(0.7))
 
 
 def test_the_command_tells_refuses_and_proves(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,13 +13,11 @@ import numpy as np
 import pytest
 
 from classifier import EmbeddedForensic, degrade
-from classifier.canonical import SIDE, Stretch
+from classifier.canonical import Stretch
 from classifier.embedded import doubted, log_odds, probability, silenced
 from classifier.model import LISTING, WEIGHTS, read_model, write_model
 from media import encode, probe
 from safety import ModelUnavailable
-
-DRIFT = 0.25  # of the value, by one more re-encode; stated in the model card
 
 
 def scene(seed: int, frames: int = 13, side: int = 256) -> np.ndarray:
@@ -63,26 +62,6 @@ def test_container_and_tags_do_not_enter(detector: EmbeddedForensic, written: Ca
     first, last = detector.judge(path), detector.judge(probe(other))
     assert first.value is not None
     assert last.value == pytest.approx(first.value, abs=0.01)
-
-
-@pytest.mark.parametrize("seed", [2, 3])
-def test_one_more_encode_moves_little(detector: EmbeddedForensic, written: Callable[..., Path], seed: int) -> None:
-    """One more pass of H.264 moves the value by no more than the bound that the model card states."""
-    clip = scene(seed)
-    before = detector.judge(written(clip)).value
-    after = detector.judge(written(degrade.recode(clip, "h264", 26), "again.mp4")).value
-    assert before is not None
-    assert after is not None
-    assert abs(before - after) <= DRIFT
-
-
-@pytest.mark.parametrize("seed", [4, 5])
-def test_a_round_trip_flips_nothing(detector: EmbeddedForensic, written: Callable[..., Path], seed: int) -> None:
-    """A round trip through 128 pixels may silence the detector; it turns no unlikely clip into a likely one."""
-    clip = scene(seed)
-    before = detector.judge(written(clip)).likely
-    after = detector.judge(written(degrade.resize(degrade.resize(clip, 128), SIDE), "small.mp4")).likely
-    assert {before, after} != {True, False}
 
 
 def test_too_few_pictures_are_no_answer(detector: EmbeddedForensic, written: Callable[..., Path]) -> None:
@@ -140,6 +119,8 @@ def test_doubts_have_reasons() -> None:
     apart = plain.copy()
     apart[0, 0] = 30.0
     assert "against each other" in str(doubted(model, numbers, apart, 0.7))
+    gone = replace(model, lost=np.append(np.zeros(len(model.names)), 1.0))
+    assert "detail is gone" in str(doubted(gone, numbers, plain, 0.7))
     near = np.full_like(plain, log_odds(0.5 * (model.limits["between"] + 0.7)))
     assert "between" in str(doubted(model, numbers, near, 0.7))
 

@@ -9,13 +9,14 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from generator import Completed, Frames, GenerationRecord, GenerationRequest, Progress
+from generator import Completed, Frames, GenerationRecord, GenerationRequest, Preview, Progress
 from media import Frame
 from safety import CATEGORIES, FrameScore, Item, Score, source
 
@@ -157,6 +158,23 @@ class ToyGenerator:
 
     def record(self, request: GenerationRequest) -> GenerationRecord:
         return replace(GenerationRecord.of(self, request, ()), steps=2)
+
+
+class PreviewingGenerator(ToyGenerator):
+    """Four steps with a preview each, the second one red where the prompt says `blush`; tests look in between."""
+
+    between: Callable[[int], None] = staticmethod(lambda step: None)
+
+    def generate(self, request: GenerationRequest, *, hook: Any = None, cancel: Any = None) -> Iterator[Any]:
+        for step in (1, 2, 3, 4):
+            yield Progress(step, 4)
+            guess = self.pixels(request)[:4].copy()
+            if "blush" in request.prompt and step == 2:
+                guess[:] = (255, 0, 0)
+            yield Preview(step, 4, request.fps, partial(np.copy, guess))
+            self.between(step)
+        yield Frames(self.pixels(request), 0)
+        yield Completed(self.record(request))
 
 
 class RaisingGenerator(ToyGenerator):

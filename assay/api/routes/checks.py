@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from assay.api.auth import require
+from assay.api.auth import OPENS, Opens, require
 from assay.api.bodies import _Body, body, documented_body
 from assay.api.context import Context, Here, context
 from assay.api.desks import FileAsk, all_of, ask, desks_of
@@ -29,16 +29,20 @@ router = APIRouter(prefix="/v1", tags=["provenance"], responses=COMMON)
 _SCOPE = "checks"
 
 
-def visitor(request: Request, here: Annotated[Context, Depends(context)]) -> Caller:
+async def visitor(request: Request, here: Annotated[Context, Depends(context)]) -> Caller:
     """Whoever asks: the holder of a key or, where the server is open to all, an address with a small allowance."""
     if request.headers.get("authorization") or not here.settings.serve.public_checks:
-        return require(_SCOPE)(request, here, None)
+        return await _keyed(request, here, None)
     address = request.client.host if request.client else ""
     nobody = hashlib.sha256(here.pseudonym_key + address.encode()).hexdigest()[:32]
     limits = Limits(requests_per_minute=here.settings.serve.public_checks_per_minute)
     caller = Caller(f"public:{nobody}", "public", frozenset({_SCOPE}), limits=limits)
     here.limiter.request(caller)
     return caller
+
+
+_keyed = require(_SCOPE)
+OPENS[visitor] = Opens(_SCOPE, lambda serving: serving.public_checks)
 
 
 class Checked(_Body):

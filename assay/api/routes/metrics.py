@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from assay.api.auth import require
+from assay.api.auth import OPENS, Opens, require
 from assay.api.context import Context, Here, context
 from assay.api.desks import desks_of
 from assay.api.errors import documented
@@ -30,10 +30,14 @@ def counted(here: Context) -> Iterator[ServerState]:
     yield state
 
 
-def scraper(request: Request, here: Annotated[Context, Depends(context)]) -> None:
+async def scraper(request: Request, here: Annotated[Context, Depends(context)]) -> None:
     """A key with the scope `metrics`, unless the settings open the metrics to all."""
     if not here.settings.serve.open_metrics:
-        require("metrics")(request, here, None)
+        await _keyed(request, here, None)
+
+
+_keyed = require("metrics")
+OPENS[scraper] = Opens("metrics", lambda serving: serving.open_metrics)
 
 
 @router.get(

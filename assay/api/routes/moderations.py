@@ -114,7 +114,7 @@ async def create_moderation(
         entries = read_input(asked.input)
     except Malformed as error:
         raise ApiError(400, "invalid_value", str(error), error.param) from error
-    policy = await run_in_threadpool(policy_for, here, caller, id)
+    policy = await policy_for(here, caller, id)
     pictures = [await _pictures(here, entry, policy) for entry in entries]
     seen = await _seen(here, entries, pictures, policy)
     answers = []

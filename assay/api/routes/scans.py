@@ -74,7 +74,7 @@ async def create_scan(
     if (sent.file.size or 0) > most:
         raise ApiError(413, "request_too_large", f"at most {most} bytes are scanned here; use `assay scan`", "file")
     desks = desks_of(here)
-    policy = await run_in_threadpool(policy_for, here, caller, "scan")
+    policy = await policy_for(here, caller, "scan")
     with desks.upload() as folder:
         path = folder / "upload"
         await run_in_threadpool(_write, sent.file, path)

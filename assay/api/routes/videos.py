@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from assay import characters
 from assay.api import schemas
 from assay.api.auth import require
 from assay.api.bodies import Creation, Edit, Extension, Making, Remix, body, documented_body, is_file
@@ -52,8 +54,12 @@ def create_video(
     inputs = None
     if asked.input_reference is not None:
         inputs = _brought(here, asked.input_reference, IMAGES, "input_reference", "image")
+    wire: dict[str, Any] = {}
+    if asked.characters:
+        inputs = _character(here, caller, asked)
+        wire = {"characters": [asked.characters[0].id]}
     beats = tuple(sorted((beat.at, beat.prompt) for beat in asked.storyboard))
-    wish = _wish(asked, seconds=asked.seconds, size=size, storyboard=beats, inputs=inputs)
+    wish = _wish(asked, seconds=asked.seconds, size=size, storyboard=beats, inputs=inputs, wire=wire)
     return _taken(here, caller, wish, key, response)
 
 
@@ -63,8 +69,8 @@ def extend_video(
     key: Key = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Go on where a video ends; `seconds` is what is added."""
-    source, inputs, wire = _source(here, caller, asked.video)
-    length = float((source.wire or {})["seconds"]) if source else None
+    row, inputs, wire = source(here, caller, asked.video)
+    length = float((row.wire or {})["seconds"]) if row else None
     total = None if length is None else length + asked.seconds
     wire |= {"seconds": f"{total or asked.seconds:g}"}  # of an upload it is known when it was made
     wish = _wish(asked, inputs=inputs, wire=wire, extra={"extend": "forward", "longer_s": asked.seconds})
@@ -76,7 +82,7 @@ def edit_video(
     here: Here, caller: Writer, asked: Annotated[Edit, Depends(body(Edit))], response: Response, key: Key = None
 ) -> dict[str, Any]:
     """Make a video anew after another prompt; `strength` says how far the old one holds it."""
-    _, inputs, wire = _source(here, caller, asked.video)
+    _, inputs, wire = source(here, caller, asked.video)
     wish = _wish(asked, inputs=inputs, wire=wire, extra={"strength": asked.strength})
     return _taken(here, caller, wish, key, response)
 
@@ -87,7 +93,7 @@ def remix_video(
     key: Key = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Make a finished video of one's own anew after another prompt."""
-    _, inputs, wire = _source(here, caller, {"id": id})
+    _, inputs, wire = source(here, caller, {"id": id})
     wish = _wish(asked, inputs=inputs, wire=wire, extra={"strength": asked.strength}, parent=id)
     return _taken(here, caller, wish, key, response)
 
@@ -161,7 +167,7 @@ def _wish(asked: Making, **more: Any) -> Wish:
     )  # fmt: skip
 
 
-def _source(here: Context, caller: Caller, given: Any) -> tuple[JobRow | None, Any, dict[str, Any]]:
+def source(here: Context, caller: Caller, given: Any) -> tuple[JobRow | None, Any, dict[str, Any]]:
     """The finished video of one's own that `{"id": ...}` names, or an upload; how it is brought in, and its words."""
     if is_file(given):
         return None, _brought(here, given, VIDEOS, "video", "video"), {}
@@ -186,6 +192,27 @@ def _source(here: Context, caller: Caller, given: Any) -> tuple[JobRow | None, A
 
     words = {name: row.wire[name] for name in ("size", "seconds")}
     return row, linked, {**words, "remixed_from_video_id": row.id}
+
+
+def _character(here: Context, caller: Caller, asked: Creation) -> Callable[[Path], dict[str, Path]]:
+    """How the picture of a character comes into the job's folder; there it is judged like any picture."""
+    if asked.input_reference is not None:
+        raise ApiError(
+            400, "invalid_value", "characters: a video begins with one picture, and there are two", "characters"
+        )
+    row = characters.find(here.ledger, caller.tenant, asked.characters[0].id)
+    if row is None:
+        raise not_found("character", asked.characters[0].id)
+    path = characters.picture(here.settings, row.id)
+
+    def copied(folder: Path) -> dict[str, Path]:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return {"image": Path(shutil.copyfile(path, folder / "input.png"))}
+        except FileNotFoundError as error:  # it was deleted this moment
+            raise not_found("character", row.id) from error
+
+    return copied
 
 
 def _brought(here: Context, given: Any, kinds: set[str], param: str, name: str) -> Callable[[Path], dict[str, Path]]:

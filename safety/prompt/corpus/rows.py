@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from safety.prompt.corpus import functional, grammar
+from safety.prompt.corpus import described, functional, grammar
 from safety.prompt.obfuscation import DISGUISES
 
 SEED = 20261122
@@ -23,6 +23,7 @@ LEARNED = ("violence/graphic", "sexual", "hate", "self-harm", "illicit", "decept
 DESCRIBED = ("likeness/public-figure", "ip/character", "ip/logo", "ip/style")
 CATEGORIES = (*LEARNED, *DESCRIBED)
 OURS, GRAMMAR, FUNCTIONAL, TONGUES = "assay_pairs", "assay_grammar", "assay_functional", "assay_languages"
+TOLD = "assay_described"
 LABELS = {
     "extreme_violence": "violence/graphic",
     "sexual": "sexual",
@@ -50,7 +51,7 @@ BENIGN_FOR = {
     "toxigen_seeds": ("hate", "sexual", "self-harm", "illicit", "deception", "violence/graphic"),
 }
 # The share of a category's weight that a source gets.
-TRUST = {OURS: 3.0, GRAMMAR: 1.5, FUNCTIONAL: 2.0, TONGUES: 2.0, "i2p": 0.5}
+TRUST = {OURS: 3.0, GRAMMAR: 1.5, FUNCTIONAL: 2.0, TONGUES: 2.0, TOLD: 2.0, "i2p": 0.5}
 # Whole sources are left out together: vbench and its long forms share their texts; own pairs go by pair.
 FOLDS = (
     ("strongreject", "advbench", "malicious_instruct", "tdc2023", "coco_captions", "vbench", "vbench_long"),
@@ -64,13 +65,17 @@ _BRAND_SCENE = re.compile(r"\b(logo|sign|storefront|billboard|brand|branded|labe
 
 @dataclass
 class Row:
-    """A prompt with what is known of it: +1, -1 or nothing per category; rows of one `group` are left out together."""
+    """A prompt with what is known of it: +1, -1 or nothing per category; rows of one `group` are left out together.
+
+    The two rows of a contrast pair share the name `pair`.
+    """
 
     text: str
     source: str
     known: dict[str, int]
     group: int = 0
     disguised: bool = False
+    pair: str = ""
 
 
 def rows_of(folder: Path, *, own: bool = True) -> list[Row]:
@@ -131,6 +136,9 @@ def own_rows() -> list[Row]:
         rows += [Row(text, FUNCTIONAL, known, index) for index, (text, known) in enumerate(maker(count, SEED))]
     for language in _files("lang"):
         rows += _pair_rows(TONGUES, f"lang/{language}")
+    for number, category, bad, good in described.descriptions(7, SEED):
+        pair = f"described:{number}:{len(rows)}"
+        rows += [Row(bad, TOLD, {category: 1}, number, pair=pair), Row(good, TOLD, innocent, number, pair=pair)]
     return [row for row in rows if row.text]
 
 
@@ -163,13 +171,13 @@ def _pair_rows(source: str, name: str) -> Iterator[Row]:
         violating, bar, other = (part.strip() for part in line.partition("||"))
         if bar and category in CATEGORIES:
             # of the other categories a violating prompt says nothing: many violate two
-            yield Row(violating, source, {category: 1}, index)
-        yield Row(other if bar else violating, source, innocent, index)
+            yield Row(violating, source, {category: 1}, index, pair=f"{name}:{index}")
+        yield Row(other if bar else violating, source, innocent, index, pair=f"{name}:{index}" if bar else "")
 
 
 def held_out(row: Row, fold: int) -> bool:
     """True where a fold leaves the row out: its whole source, or its group of our own."""
-    ours = row.source in (OURS, GRAMMAR, FUNCTIONAL, TONGUES)
+    ours = row.source in (OURS, GRAMMAR, FUNCTIONAL, TONGUES, TOLD)
     return row.group % len(FOLDS) == fold if ours else row.source in FOLDS[fold]
 
 

@@ -16,6 +16,11 @@ from sqlalchemy.orm import Session
 from toy_server import Served, served
 
 from assay.assemble import signer
+from assay.auditing.reading import LedgerChain
+from assay.auditing.sealing import remembered, seal
+from assay.auditing.signing import known_keys
+from assay.auditing.tables import EntryRow
+from assay.auditing.verifying import verify
 from assay.ledger import JobRow, Ledger, State
 from provenance import read
 
@@ -75,8 +80,10 @@ def test_kills_at_a_hundred_moments(tmp_path: Path) -> None:
         transport = httpx.HTTPTransport(retries=3)
         with httpx.Client(base_url=server.url, headers=headers, timeout=60, transport=transport) as http:
             jobs = [created(http, number) for number in range(JOBS)]
+            at_work = 0
             for number in range(KILLS):
-                wait_for_work(server, 6.0 if number % 3 == 0 else 0.5)  # in the middle of a job, and of a start
+                # in the middle of a job, and of a start
+                at_work += wait_for_work(server, 6.0 if number % 3 == 0 else 0.5)
                 time.sleep(dice.uniform(0.0, 0.6))
                 kill(server, dice)
                 if number % 10 == 9:
@@ -85,6 +92,7 @@ def test_kills_at_a_hundred_moments(tmp_path: Path) -> None:
             downloads_are_signed(server, http, tmp_path, seen)
         assert server.stop() == 0
         assert set(ends.values()) == {"completed"}
+        assert at_work >= KILLS // 10, "kills that met a job while it was being made"
         assert len(seen) == JOBS
         server.start()  # a start after the last kill clears away whatever is left
         time.sleep(3)
@@ -92,15 +100,17 @@ def test_kills_at_a_hundred_moments(tmp_path: Path) -> None:
         nothing_is_left(server, jobs)
 
 
-def wait_for_work(server: Served, most_s: float) -> None:
-    """Until some job is being worked on: there a kill hurts most."""
-    ledger, deadline = Ledger(server.settings.ledger), time.monotonic() + most_s
+def wait_for_work(server: Served, most_s: float) -> bool:
+    """Until some job is being worked on: there a kill hurts most. Whether one is."""
+    ledger, deadline, found = Ledger(server.settings.ledger), time.monotonic() + most_s, False
     while time.monotonic() < deadline:
         with Session(ledger.engine) as session:
-            if session.scalar(select(JobRow.id).where(JobRow.state == State.RUNNING).limit(1)):
-                break
+            found = session.scalar(select(JobRow.id).where(JobRow.state == State.RUNNING).limit(1)) is not None
+        if found:
+            break
         time.sleep(0.02)
     ledger.close()
+    return found
 
 
 def created(http: httpx.Client, number: int) -> str:
@@ -122,6 +132,16 @@ def wait_for_all(http: httpx.Client, jobs: list[str]) -> dict[str, str]:
     return ends
 
 
+def chain_is_sound(ledger: Ledger, folder: Path) -> None:
+    """The audit chain verifies, and has every job taken in once and ended once."""
+    seal(ledger, folder)
+    walk = verify(LedgerChain(ledger), known_keys(folder), remembered(folder)[-1:])
+    assert walk.sound, walk.faults
+    with Session(ledger.engine) as session:
+        kinds = session.scalars(select(EntryRow.kind)).all()
+    assert (kinds.count("request"), kinds.count("settled")) == (JOBS, JOBS)
+
+
 def nothing_is_left(server: Served, jobs: list[str]) -> None:
     """The disk holds the recorded files and nothing else; the ledger has each job once, ended, with one set of ends."""
     settings = server.settings
@@ -130,6 +150,7 @@ def nothing_is_left(server: Served, jobs: list[str]) -> None:
         rows = session.scalars(select(JobRow).where(JobRow.id.in_(jobs))).all()
         recorded = sorted(str(row.asset["path"]) for row in rows if row.asset)
         assert all(row.lease_owner is None and row.completed is not None for row in rows)
+    chain_is_sound(ledger, settings.audit)
     for job in jobs:
         assert [each.action.word for each in ledger.decisions(job)] == ["allow", "allow"]
     ledger.close()

@@ -192,3 +192,14 @@ def test_picture_as_first_frame(client: openai.OpenAI, made: Any, tmp_path: Path
     with pytest.raises(openai.BadRequestError) as caught:
         client.videos.create(prompt="grey", input_reference=("first.jpg", b"#!/bin/sh\n"), **SMALL)
     assert caught.value.code == "invalid_file"
+
+
+def test_character(client: openai.OpenAI, made: Any, tmp_path: Path) -> None:
+    """A character is made of a video, fetched, and named by a video that begins with its picture."""
+    client.videos.download_content(made.id).write_to_file(tmp_path / "sent.mp4")
+    with open(tmp_path / "sent.mp4", "rb") as file:
+        character = client.videos.create_character(name="Mossy", video=file)
+    assert character.id is not None
+    assert client.videos.get_character(character.id).name == "Mossy"
+    body = {"characters": [{"id": character.id}]}
+    assert client.videos.create_and_poll(prompt="grey", extra_body=body, **SMALL).status == "completed"

@@ -14,6 +14,8 @@ from sqlalchemy import delete as delete_rows, text, update
 from toy_postgres import binaries, postgres
 
 from assay import emergency, review
+from assay.api.errors import ApiError
+from assay.api.limits import Limiter
 from assay.errors import LeaseLost, LedgerVersion, StageFailed
 from assay.jobs.queue import Cancelled, NewJob, Queue, Taken, code_of, may_help
 from assay.jobs.tidying import OnLegalHold, delete, tidy
@@ -25,6 +27,7 @@ from assay.request import Request
 from assay.schema import VERSION, declared
 from assay.settings import Settings
 from assay.tasks import Bench
+from assay.tenants import Caller, Limits, Tenants
 from assay.upgrading import upgrade
 from assay.watch import Silent
 from media import MediaError, UsageError
@@ -64,11 +67,11 @@ class House:
     queue: Queue
     bench: Bench
 
-    def put(self, prompt: str = "grey", **more: Any) -> str:
+    def put(self, prompt: str = "grey", room: Any = None, **more: Any) -> str:
         job = new_id("job")
         request = Request(prompt, self.settings.videos / job / "x.mp4", size=(96, 64), seconds=0.25)
         wire = {"model": "m", "seconds": "1", "size": "96x64", "prompt": prompt}
-        assert self.queue.add(NewJob(job, "one", request, wire, **more))
+        assert self.queue.add(NewJob(job, "one", request, wire, **more), room)
         return job
 
     def work(self) -> str | None:
@@ -330,6 +333,29 @@ def test_review_expires_for_queued_jobs(house: House) -> None:
     tidy(house.settings, house.queue)
     assert (house.job(job).state, house.job(job).action, house.job(job).billable) == (State.COMPLETED, "block", False)
     assert not list(house.settings.held.iterdir())
+
+
+def test_limit_of_active_jobs_holds_for_all_at_once(house: House) -> None:
+    """Of requests in the same instant exactly as many become jobs as the tenant may have; the rest hear 429."""
+    ledger = house.queue.ledger
+    Tenants(ledger).add("one")
+    limiter, caller = Limiter(ledger, house.settings.serve), Caller("one", "k", frozenset(), limits=Limits(None, 3))
+    refused, start = [], threading.Barrier(8)
+
+    def ask() -> None:
+        limiter.job(caller)  # as a request does before its prompt is read: all of them pass here
+        start.wait()
+        try:
+            house.put(room=lambda session: limiter.room(session, caller))
+        except ApiError as error:
+            refused.append((error.code, error.status, error.retry_after_s))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == [("concurrency_limit", 429, 5)] * 5
 
 
 def test_migrations_give_the_schema_that_the_code_declares(url: str) -> None:

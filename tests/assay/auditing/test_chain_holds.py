@@ -26,6 +26,7 @@ UNDER = Circumstances(backend="embedded", on=date(2026, 11, 22), require_complet
 TABLES = {
     "audit_entries": ("key", "id", "kind", "made", "commitment", "batch", "leaf"),
     "audit_openings": ("entry", "subject", "reference", "salt", "record"),
+    "audit_tip": ("number", "count", "sum", "sealed_count", "sealed_sum"),
     "audit_batches": ("number", "first", "last", "count", "root", "previous", "sealed", "signer", "head", "signature"),
 }
 
@@ -66,7 +67,7 @@ def test_what_happened_is_in_the_chain(ledger: Ledger, folder: Path) -> None:
     """Every job, decision and end is an entry of its own, and the sealed chain is sound."""
     decided(ledger)
     assert waiting(ledger) == 3
-    assert walked(ledger, folder).to_json()["waiting"] == 3
+    assert (walked(ledger, folder).sound, walked(ledger, folder).waiting) == (True, 3)
     (point,) = seal(ledger, folder)
     walk = walked(ledger, folder)
     assert (walk.sound, walk.entries, walk.waiting) == (True, 3, 0), walk.faults
@@ -181,6 +182,69 @@ def test_damage_is_named(ledger: Ledger, folder: Path, damage: str, said: str) -
     assert said in str(walked(ledger, folder).faults)
 
 
+REMOVE = (
+    "delete from audit_openings where entry = (select id from audit_entries where key = {key})",
+    "delete from audit_entries where key = {key}",
+)
+
+
+@pytest.mark.parametrize("key", [4, 5, 6])
+def test_removed_before_its_seal(ledger: Ledger, folder: Path, key: int) -> None:
+    """An entry that is removed with its opening while it waits is missed, the last one, too, and for ever."""
+    decided(ledger)
+    seal(ledger, folder)
+    ledger.settle(ledger.open_job("scan", {}, ("worker-1", 60)), State.COMPLETED, action="allow")
+    ledger.open_job("scan", {}, ("worker-1", 60))
+    with raw(ledger) as file:
+        for statement in REMOVE:
+            file.execute(statement.format(key=key))
+    assert "6 entries (3 sealed) were written, 5 entries (3 sealed) are here" in str(walked(ledger, folder).faults)
+    seal(ledger, folder)
+    walk = walked(ledger, folder)
+    assert "6 were written, 5 were left" in str(walk.faults)
+    assert len(walk.faults) == 1
+    decided(ledger)  # the log goes on, and what it said once it says for ever
+    seal(ledger, folder)
+    assert [str(fault) for fault in walked(ledger, folder).faults] == [str(fault) for fault in walk.faults]
+
+
+def test_exchanged_before_its_seal(ledger: Ledger, folder: Path) -> None:
+    """An entry that is replaced by another one, opening and all, while it waits, is found."""
+    ledger.open_job("scan", {"path": "the one"}, ("worker-1", 60))
+    ledger.open_job("scan", {"path": "the other"}, ("worker-1", 60))
+    with raw(ledger) as file:
+        for statement in REMOVE:
+            file.execute(statement.format(key=1))
+        file.execute("PRAGMA foreign_keys=OFF")
+        file.execute(
+            "insert into audit_entries select 1, 'aud_x', kind, made, commitment, batch, leaf from audit_entries"
+        )
+        file.execute("insert into audit_openings select 'aud_x', subject, reference, salt, record from audit_openings")
+    assert "its entries are not those that were written" in str(walked(ledger, folder).faults)
+    seal(ledger, folder)
+    assert "missing or others" in str(walked(ledger, folder).faults)
+
+
+def test_count_that_is_gone_is_told(ledger: Ledger, folder: Path) -> None:
+    """Without the row that counts, entries are still written and sealed, and verifying says that it was removed."""
+    decided(ledger)
+    with raw(ledger) as file:
+        file.execute("delete from audit_tip")
+    assert "is gone" in str(walked(ledger, folder).faults)
+    decided(ledger)
+    seal(ledger, folder)
+    assert "missing or others" in str(walked(ledger, folder).faults)
+
+
+def test_rolled_back_entries_do_not_count(ledger: Ledger, folder: Path) -> None:
+    """What a transaction that fails would have noted is neither written nor counted."""
+    decided(ledger)
+    with pytest.raises(RuntimeError), ledger.write() as session:
+        session.add(DecisionRow(job="job_1", decision="d", stage="prompt", action="allow", body={}, made=now()))
+        raise RuntimeError
+    assert walked(ledger, folder).sound
+
+
 def test_order_counts(ledger: Ledger, folder: Path) -> None:
     """Two entries that change places are found."""
     decided(ledger)
@@ -195,6 +259,8 @@ def test_tail_that_was_cut_off_is_missed(ledger: Ledger, folder: Path) -> None:
     """A database cut back to an earlier, perfectly sound state is found by the checkpoint that was kept outside."""
     decided(ledger)
     seal(ledger, folder)
+    with raw(ledger) as file:
+        (tip,) = file.execute("select count, sum, sealed_count, sealed_sum from audit_tip").fetchall()
     decided(ledger)
     seal(ledger, folder)
     with raw(ledger) as file:
@@ -204,6 +270,8 @@ def test_tail_that_was_cut_off_is_missed(ledger: Ledger, folder: Path) -> None:
             "delete from audit_batches where number = 2",
         ):  # fmt: skip
             file.execute(statement)
+        assert "entries (6 sealed) were written" in str(walked(ledger, folder).faults)
+        file.execute("update audit_tip set count = ?, sum = ?, sealed_count = ?, sealed_sum = ?", tip)
     assert verify(LedgerChain(ledger), known_keys(folder)).sound
     assert "the log was cut" in str(walked(ledger, folder).faults)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 
@@ -84,6 +85,27 @@ def test_an_output_that_cannot_be_read_is_an_error(broken: np.ndarray) -> None:
     """NaN or another shape raises, and so becomes a failure, never a 0."""
     with pytest.raises(RuntimeError, match="nudenet"):
         decoded(broken, 640, 360)
+
+
+class Fixed:
+    """A network that gives one output, whatever it is asked."""
+
+    def __init__(self, *found: tuple[str, float, tuple[float, float, float, float]]) -> None:
+        self.raw, self.calls = boxes(*found)[None], 0
+
+    def run(self, feed: object) -> list[np.ndarray]:
+        self.calls += 1
+        return [self.raw]
+
+
+def test_what_a_coarse_network_doubts_is_asked_again_exactly(nudenet: NudenetClassifier) -> None:
+    """A value near what is reported comes from fp32, whatever bf16 said; of the many quiet frames nobody asks twice."""
+    box, eye, frame = (160.0, 80.0, 64.0, 32.0), copy.copy(nudenet), Frame(scene(1, (320, 180)), 0, 0.0)
+    for coarse, wanted, asked in ((0.22, 0.3, 1), (0.9, 0.3, 1), (0.05, 0.0, 0)):
+        exact = Fixed((COUNTED[0], 0.3, box))
+        vars(eye).update(_network=Fixed((COUNTED[0], coarse, box)), _exact=exact)
+        assert eye.score([frame])[0]["sexual"][0] == pytest.approx(wanted)
+        assert exact.calls == asked
 
 
 def test_the_picture_is_shown_whole_and_in_the_channel_order_of_the_package() -> None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from media import Frame
 from safety import Absence, FrameClassifier, FrameScore, Item, ModelUnavailable, Score
 from safety.frame import Line, OcrClassifier, TextReader, reader as reading
-from safety.frame.ocr import LANGUAGE_LETTERS, in_a_language, in_order, legible, letters
+from safety.frame.ocr import LANGUAGE_LETTERS, in_a_language, in_order, legible, letters, on_screen
 from tests.safety.frame.contract import FrameClassifierContract
 from tests.safety.frame.reels import scene
 from tests.safety.frame.words import Judge, written
@@ -232,6 +233,16 @@ def test_letters_are_counted_by_what_they_carry() -> None:
     assert in_a_language([line("a" * LANGUAGE_LETTERS)])
 
 
+@given(one=st.floats(0, 1), other=st.floats(0, 1))
+def test_a_screen_is_judged_more_strictly_than_a_prompt(one: float, other: float) -> None:
+    """Review takes 0.7 of the judge, a block 0.8 as everywhere; order stays; of minors the judge's value counts."""
+    assert (on_screen("hate", 0.0), on_screen("hate", 0.7), on_screen("hate", 1.0)) == (0.0, 0.5, 1.0)
+    assert on_screen("hate", 0.8) == pytest.approx(0.8)
+    low, high = sorted((one, other))
+    assert on_screen("hate", low) <= on_screen("hate", high)
+    assert on_screen("sexual/minors", one) == one
+
+
 def test_every_configured_judge_is_asked() -> None:
     """With two judges, each category that either has is scored, by the graver of the two; a failure of one fails it."""
 
@@ -239,15 +250,16 @@ def test_every_configured_judge_is_asked() -> None:
         return [Score(item, category, "calm@1", 0.1)]
 
     def strict(item: Item, category: str, text: str) -> list[Score]:
-        return [Score(item, category, "strict@1", 0.7)]
+        return [Score(item, category, "strict@1", 0.9)]
 
     second = Judge(strict)
     second.categories = ("hate", "illicit")  # type: ignore[assignment]
     frame = Frame(STILL, 0, 0.0)
     classifier = OcrClassifier([Judge(calm), second], FixedReader(line("some words")))
     answer = classifier.score([frame])[0]
+    calmed = on_screen("violence/graphic", 0.1)
     assert {category: value for category, (value, _) in answer.items()} == {
-        "hate": 0.7, "violence/graphic": 0.1, "illicit": 0.7,
+        "hate": 0.9, "violence/graphic": calmed, "illicit": 0.9,
     }  # fmt: skip
     broken = Judge(lambda item, category, text: [Score.absent(item, category, "broken@1", Absence.FAILED)])
     answer = OcrClassifier([Judge(calm), broken], FixedReader(line("some words"))).score([frame])[0]
