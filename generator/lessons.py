@@ -182,7 +182,7 @@ LESSONS: Final = {
     ),
     "painter": Lesson(Shape(latent=160, width=320, heads=5, blocks=4), SHEET_PATCH, STAGES["whole"], draw_sheets),
     "filmer": Lesson(
-        Shape(latent=160, width=192, heads=4, blocks=4, attend_every=2, told=DRAFT, direct=256, reads=1),
+        Shape(latent=160, width=192, heads=4, blocks=2, attend_every=1, told=DRAFT, direct=256, reads=1),
         CLIP_PATCH, replace(STAGES["whole"], weather=0.25, dyed=0.2, styled=0.5), draw_clips,
     ),
 }  # fmt: skip
