@@ -100,7 +100,8 @@ def joined(*tables: Table) -> Table:
 def table_of(corpus: Path, cache: Path, groups: Sequence[str] = ("signs", "chroma")) -> Table:
     """The numbers of every copy in a corpus; those in the cache are not measured again."""
     cache.mkdir(parents=True, exist_ok=True)
-    numbers, colours, rows, names = [], [], [], ()
+    numbers, colours, rows = [], [], []
+    names: tuple[str, ...] = ()
     for listing in sorted(corpus.glob("*.jsonl")):
         entries = [json.loads(line) for line in listing.read_text().splitlines()]
         if not entries:
@@ -266,7 +267,10 @@ def write_table(table: Table, path: Path) -> None:
     places = [table.names.index(name) for name in names]
     groups = {key: np.unique(table.of(key)[chosen], return_inverse=True)[1] for key in ("family", "source")}
     numbers = table.numbers[chosen][:, places].astype(np.float16)
-    np.savez_compressed(path, numbers=numbers, names=np.array(names), generated=table.generated[chosen], **groups)
+    np.savez_compressed(
+        path, numbers=numbers, names=np.array(names), generated=table.generated[chosen], family=groups["family"],
+        source=groups["source"],
+    )  # fmt: skip
 
 
 def read_table(path: Path) -> Table:

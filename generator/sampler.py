@@ -59,16 +59,15 @@ class Sampler:
     def steps(self, request: GenerationRequest, geometry: Geometry, given: Given) -> Iterator[Callable[[], Clip]]:
         """After each denoising step, a function that decodes the clip believed in; the last one gives the clip."""
         parts = self._parts(request, geometry)
-        random = torch.Generator().manual_seed(request.seed)
-        shots = self._plan(parts, geometry, random)
+        shots = self._plan(parts, geometry, _random(request, 0))
         filming = max(1, request.steps // FILMED)
         painting = max(1, request.steps - filming)
         sheets = torch.empty(0)
-        for sheets in self._paint(request, parts, shots, given, random, painting):
+        for sheets in self._paint(request, parts, shots, given, painting):
             if request.steps > 1:
                 yield partial(self._draft, sheets, shots, given)
         draft = self._draft(sheets, shots, given)
-        for latents in self._film(parts, geometry, (draft, given), random, filming):
+        for latents in self._film(parts, geometry, (draft, given), _random(request, 2), filming):
             yield partial(self._filmed, draft, latents)
 
     def _parts(self, request: GenerationRequest, geometry: Geometry) -> list[Part]:
@@ -88,10 +87,12 @@ class Sampler:
     def _plan(self, parts: list[Part], geometry: Geometry, random: torch.Generator) -> list[Shot]:
         """Each part's track, from noise."""
         net, codec = self._model.planner.net, self._model.planner.codec
+        # At least two seconds, in which a motion has its pace; one noise for all, so that likes begin in one place.
+        lengths = [-(-max(part.frames, LEAST) // TRACK_PATCH[0]) for part in parts]
+        every = torch.randn(1, max(lengths), 1, 1, net.shape.latent, generator=random)
         shots = []
-        for part in parts:
-            t = -(-max(part.frames, LEAST) // TRACK_PATCH[0])  # at least two seconds, in which a motion has its pace
-            noise = torch.randn(1, t, 1, 1, net.shape.latent, generator=random)
+        for part, t in zip(parts, lengths, strict=True):
+            noise = every[:, :t]
             clue = Clue(self._tokens([part.words]), clock(1, t))
             *_, latents = walk(net, noise, [clue], [0], Pull.none(noise), steps=PLANNED_IN)
             numbers = codec.decode(latents)[0, : part.frames, 0, 0].clamp(-_MOST, _MOST).numpy()
@@ -99,13 +100,13 @@ class Sampler:
         return shots
 
     def _paint(
-        self, request: GenerationRequest, parts: list[Part], shots: list[Shot], given: Given, random: torch.Generator,
-        steps: int,
-    ) -> Iterator[Tensor]:  # fmt: skip
+        self, request: GenerationRequest, parts: list[Part], shots: list[Shot], given: Given, steps: int
+    ) -> Iterator[Tensor]:
         """The sheets (B, 1, h, w, K), one a part, believed in after each step."""
         net = self._model.painter.net
         grid = (1, SHEET[1] // SHEET_PATCH[1], SHEET[0] // SHEET_PATCH[2])
         # One noise for all: what two prompts have in common looks the same in both.
+        random = _random(request, 1)
         noise = torch.randn(1, *grid, net.shape.latent, generator=random).repeat(len(parts), 1, 1, 1, 1)
         away = [read_prompt(request.negative_prompt or "").attributes] * len(parts)
         clear = [{**part.words, "weather": UNSAID["weather"]} for part in parts]  # what falls is the filmer's
@@ -154,3 +155,8 @@ class Sampler:
 
     def _tokens(self, words: list[dict[str, str]]) -> Tensor:
         return torch.from_numpy(encode(words, self._known))
+
+
+def _random(request: GenerationRequest, stage: int) -> torch.Generator:
+    """Each network has a noise of its own, so that what one uses of it changes nothing for the next."""
+    return torch.Generator().manual_seed((3 * request.seed + stage) % 2**63)

@@ -200,7 +200,10 @@ def test_a_long_clip_moves_and_does_not_jump(seed: int) -> None:
 
 
 def test_a_storyboard_changes_what_is_seen_at_its_moment(weights: Path) -> None:
-    """Before its second prompt a storyboard is all but its first prompt alone; after it, it is not."""
+    """Before its second prompt a storyboard is much like its first prompt alone, whose motion only takes longer there.
+
+    After it, it is not.
+    """
     asked = {"size": (64, 40), "seconds": 6.0, "fps": Fraction(8), "steps": 2}
     model = EmbeddedGenerator(weights)
     alone = pixels(model.generate(GenerationRequest("a red ball", **asked)))  # type: ignore[arg-type]
@@ -208,7 +211,7 @@ def test_a_storyboard_changes_what_is_seen_at_its_moment(weights: Path) -> None:
     events = list(model.generate(two))
     board = pixels(iter(events))
     changed = np.abs(alone.astype(float) - board).mean((1, 2, 3))  # (48,)
-    assert changed[:16].mean() < 0.05 * changed[40:].mean()
+    assert changed[:16].mean() < 0.2 * changed[40:].mean()
     assert changed[40:].min() > 0
     words = list(model.generate(GenerationRequest("a zebra", storyboard=((4.0, "a yak"),), **asked)))  # type: ignore[arg-type]
     assert words[-1].record.words_ignored == ("zebra", "yak")  # type: ignore[union-attr]

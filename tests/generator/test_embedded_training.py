@@ -43,7 +43,7 @@ def run(name: str, trainer: Trainer, codec: PatchCodec, steps: range) -> list[fl
         weights = Weights(batch.weight, codec.importance())
         error = loss(trainer.net, codec.encode(batch.pixels), batch.clue, random, weights)
         errors.append(error.item())
-        trainer.step(error, 2e-3)
+        trainer.step(error, 3e-4 if name == "filmer" else 2e-3)
     return errors
 
 
