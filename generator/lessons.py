@@ -52,6 +52,12 @@ class Batch:
     clue: Clue
     weight: Tensor  # (B, t, h, w), or one that can be expanded to it
 
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        told = None if self.clue.told is None else self.clue.told.to(device)
+        clue = Clue(self.clue.tokens.to(device), told)
+        return Batch(self.pixels.to(device), clue, self.weight.to(device))
+
 
 def trained_words(of: Range) -> tuple[str, ...]:
     """The words that training on a range of scenes gives a meaning to."""

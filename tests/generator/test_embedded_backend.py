@@ -35,7 +35,7 @@ from generator import (
 from generator.dit import DiT
 from generator.lessons import LESSONS, fit_codec
 from generator.text import words
-from generator.weights_file import CARD, FILE, FOLDER
+from generator.weights_file import CARD, FILE
 
 
 @pytest.fixture(scope="module")
@@ -460,37 +460,6 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr("generator.embedded.util.find_spec", lambda name: None if name == "torch" else real(name))
     with pytest.raises(GeneratorUnavailable, match=r"pip install 'assay-video\[generate\]'"):
         EmbeddedGenerator()
-
-
-def test_the_committed_weights_are_small_and_whole() -> None:
-    """The weights in the package are at most 25 MB, match their card, and the network they make denoises to a clip."""
-    assert (FOLDER / FILE).stat().st_size <= 25_000_000
-    model = EmbeddedGenerator()
-    request = GenerationRequest("a red ball over the sea", size=(64, 40), fps=Fraction(8), steps=4)
-    previews = [event for event in model.generate(request) if isinstance(event, Preview)]
-    first, last = previews[0].frames().astype(float), previews[-1].frames().astype(float)
-    assert np.abs(first - last).mean() > 1  # steps change the picture
-    assert last.std() > 5
-
-
-@pytest.mark.parametrize("background", ["sea", "night", "desert"])
-def test_the_committed_weights_paint_the_background_asked_for(background: str) -> None:
-    """The reader finds the background of the prompt in what the committed network paints."""
-    from generator.world.reader import measure
-
-    request = GenerationRequest(f"a red ball stands still in the {background}", size=(64, 40), fps=Fraction(8), steps=8)
-    assert measure(pixels(EmbeddedGenerator().generate(request))).background == background
-
-
-def test_the_figures_are_of_the_committed_weights() -> None:
-    """The metrics and the model card beside them were measured on the weights that are committed."""
-    cards = Path(__file__).parents[2] / "docs" / "model-cards"
-    metrics = json.loads((cards / "embedded-generator.json").read_text())
-    card = (cards / "embedded-generator.md").read_text()
-    assert metrics["weights_sha256"] == weights_file.read_card().sha256
-    assert f"`{metrics['weights_sha256']}`" in card
-    for name, row in metrics["following"].items():
-        assert f"| {name} | {row['accuracy']:.2f} |" in card
 
 
 def test_words_that_were_not_trained_steer_nothing_and_are_said(weights: Path, tmp_path: Path) -> None:
