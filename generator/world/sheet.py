@@ -1,8 +1,7 @@
 """A clip as a sheet: its landscape, its subject and the subject's alpha side by side in one still picture.
 
-What moves in this world is known from the layout (`generator.world.path`); what things look like does not change while
-they move. So a clip is one sheet and a layout, and whoever makes the sheet makes the clip: whole, stable and free of
-block borders, at any size and length (compare layered neural atlases, 2021).
+What things look like does not change while they move. So a sheet and a track (`generator.world.track`) say all of a
+clip but its weather, its grain and what a style does to edges (compare layered neural atlases, 2021).
 """
 
 from __future__ import annotations
