@@ -194,6 +194,7 @@ class Settings(BaseSettings):
     frame_classifiers: tuple[str, ...] = ("canary", "ocr")
     guards: tuple[Guard, ...] = ()  # asked in this order, each where those before it are uncertain
     nudenet: Literal["auto", "on", "off"] = "auto"  # auto: used where the [nudenet] extra is installed
+    batch_commit_s: PositiveFloat = 2.0  # for so long a finished file of a batch waits, to be written with others
     openclip: OpenClip | None = None
     images: tuple[ImageClassifier, ...] = ()
     vlm: Vlm | None = None

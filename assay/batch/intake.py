@@ -15,8 +15,8 @@ from typing import Any
 
 from assay.batch.store import Filed, Known, Store, Stored
 
-# Files in a commit, and how long the first of them waits. A commit costs 10 ms whatever it holds, and a file 2 ms.
-GROUP, PATIENCE_S = 64, 2.0
+# Files in a commit, at most. A commit costs 10 ms whatever it holds, and a file 2 ms.
+GROUP = 64
 
 Teller = Callable[[Stored], None]
 
@@ -39,10 +39,13 @@ class Counts:
 
 
 class Intake:
-    """Takes in what an engine finished; `told` gets each row once, in order."""
+    """Takes in what an engine finished; `told` gets each row once, in order.
 
-    def __init__(self, store: Store, run: str, told: Teller) -> None:
-        self._store, self._run, self._told = store, run, told
+    patience_s: how long the first file of a group waits to be written with others.
+    """
+
+    def __init__(self, store: Store, run: str, told: Teller, patience_s: float) -> None:
+        self._store, self._run, self._told, self._patience_s = store, run, told, patience_s
         self._order: deque[str] = deque()
         self._done: set[str] = set()
         self._group: list[Filed] = []
@@ -75,7 +78,7 @@ class Intake:
     @property
     def due(self) -> bool:
         """Whether the group should be committed now."""
-        waited = self._group and time.monotonic() - self._since >= PATIENCE_S
+        waited = self._group and time.monotonic() - self._since >= self._patience_s
         return bool(waited) or len(self._group) >= GROUP
 
     def commit(self) -> list[Filed]:

@@ -73,7 +73,7 @@ class Batch:
         else:
             self.id = self.store.begin(key, plan.asked(), policy, Scoring(digest, installation))
         plan = replace(plan, wish=replace(plan.wish, policy_digest=policy.digest))
-        intake = Intake(self.store, self.id, lambda row: told(self, row))
+        intake = Intake(self.store, self.id, lambda row: told(self, row), self.settings.batch_commit_s)
         self.counts = intake.counts
         state = "stopped"
         try:

@@ -39,7 +39,7 @@ class Runs:
 
     def __init__(self, folder: Path, home: str, *options: str, **environment: str) -> None:
         self.folder, self.ledger = folder, folder / home / "home" / "ledger.sqlite"
-        toys = TOY_ENVIRONMENT | {"ASSAY_FRAME_CLASSIFIERS": '["batch_toys:SlowFrame"]'}
+        toys = TOY_ENVIRONMENT | {"ASSAY_FRAME_CLASSIFIERS": '["batch_toys:SlowFrame"]', "ASSAY_BATCH_COMMIT_S": "0.1"}
         self.environment = assay_environment(folder / home, **toys, **environment)
         self.rows = folder / f"{home}.jsonl"
         self.command = [sys.executable, "-m", "assay", "scan", "clips", "--out", str(self.rows), *options]
