@@ -21,6 +21,7 @@ from generator import text
 from generator.errors import GeneratorUnavailable
 from generator.geometry import (
     NATIVE_FPS,
+    STEP,
     Geometry,
     Given,
     conditioning_notes,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from generator.sampler import Clip, Sampler
 
 CHUNK: Final = 4  # frames handed over at a time: 25 MB at 1920x1080
-PATCH_FRAMES: Final = 4  # of generator.codec, which needs torch to be imported
 INSTALL: Final = "the embedded generator needs PyTorch: pip install 'assay-video[generate]'"
 
 
@@ -113,7 +113,7 @@ class EmbeddedGenerator:
 def _whole(clip: Clip, given: Given) -> Clip:
     """A decoded clip (N, h, w, 3) with the frames that stand, and without the steps between patches."""
     stood = np.where(given.known[:, None, None, None], given.native.astype(np.float32), clip)  # (N, h, w, 3)
-    return settle(stood, given.known, PATCH_FRAMES)
+    return settle(stood, given.known, STEP)
 
 
 def _finished(clip: Clip, request: GenerationRequest, geometry: Geometry) -> Iterator[Frames]:

@@ -16,7 +16,7 @@ from generator.request import GenerationRequest, Pixels
 
 LEAST: Final = 16  # frames that are made at the least: two seconds, in which a motion has its pace
 NATIVE_FPS: Final = 8
-STEP: Final = 4  # frames of a patch of the clip, `generator.codec.CLIP_PATCH`
+STEP: Final = 4  # frames of a patch of the clip: of `generator.codec`, which needs torch to be imported
 WINDOW, STRIDE = 16, 8  # frames that the filmer sees at a time, and how far the next window lies
 MOST_SPREAD: Final = 0.3  # of a jump, to each side: more would show two pictures in one
 BUCKETS: Final = ((128, 80), (80, 128), (104, 104))  # width, height: landscape, portrait, square

@@ -19,9 +19,9 @@ from generator.draft import Clip, Shot, draft_of
 from generator.flow import Clue
 from generator.geometry import BUCKETS, LEAST as FRAMES, NATIVE_FPS as FPS, Given
 from generator.text import BACKDROP, encode, words
-from generator.told import CLOCK, DRAFT, clock, drafted
+from generator.told import CLOCK, DRAFT, clock, drafted, in_clear_weather
 from generator.world.render import render_clip
-from generator.world.scene import BACKDROPS, KINDS, SHAPES, SPRITES, UNSAID, Range, SceneSpec, draw_scene
+from generator.world.scene import BACKDROPS, KINDS, SHAPES, SPRITES, Range, SceneSpec, draw_scene
 from generator.world.sheet import LANDSCAPE, SHEET, SUBJECT, Layers, sheet_of
 from generator.world.track import NUMBERS, Track, track_of
 
@@ -144,7 +144,7 @@ def guessed(rng: np.random.Generator, scenes: list[SceneSpec], painter: Part | N
     true = torch.from_numpy(np.stack([sheet_of(scene) for scene in scenes]))[:, None]  # (B, 1, H, W, 3)
     if painter is None:
         return np.asarray(true[:, 0].float().numpy(), np.float32)
-    clear = [{**_words(scene), "weather": UNSAID["weather"]} for scene in scenes]
+    clear = [in_clear_weather(_words(scene)) for scene in scenes]
     clean = painter.codec.encode(to_signed(true))
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
     s = torch.from_numpy(rng.uniform(*UNSURE, len(scenes)).astype(np.float32))

@@ -25,9 +25,9 @@ from generator.flow import Clue, Pull, walk
 from generator.geometry import LEAST, NATIVE_FPS, WINDOW, Geometry, Given
 from generator.request import GenerationRequest
 from generator.text import BACKDROP, encode, prompt_words
-from generator.told import clock, drafted
+from generator.told import clock, drafted, in_clear_weather
 from generator.world.parse import read_prompt
-from generator.world.scene import UNSAID, planned
+from generator.world.scene import planned
 from generator.world.sheet import SHEET, Layers, sheet_from
 
 # How much of the guidance above 1 is used: what a sheet shows hangs on the words alone, so a scale of 3, which is usual
@@ -48,6 +48,12 @@ class Part:
     frames: int
 
 
+def shared(steps: int) -> tuple[int, int]:
+    """How many of the steps asked for are the painter's, and how many the filmer's; each has one at least."""
+    filming = max(1, steps // FILMED)
+    return max(1, steps - filming), filming
+
+
 class Sampler:
     """Loaded networks."""
 
@@ -60,8 +66,7 @@ class Sampler:
         """After each denoising step, a function that decodes the clip believed in; the last one gives the clip."""
         parts = self._parts(request, geometry)
         shots = self._plan(parts, geometry, _random(request, 0))
-        filming = max(1, request.steps // FILMED)
-        painting = max(1, request.steps - filming)
+        painting, filming = shared(request.steps)
         sheets = torch.empty(0)
         for sheets in self._paint(request, parts, shots, given, painting):
             if request.steps > 1:
@@ -109,8 +114,7 @@ class Sampler:
         random = _random(request, 1)
         noise = torch.randn(1, *grid, net.shape.latent, generator=random).repeat(len(parts), 1, 1, 1, 1)
         away = [read_prompt(request.negative_prompt or "").attributes] * len(parts)
-        clear = [{**part.words, "weather": UNSAID["weather"]} for part in parts]  # what falls is the filmer's
-        tokens = torch.cat([self._tokens(clear), self._tokens(away)])
+        tokens = torch.cat([self._tokens([in_clear_weather(part.words) for part in parts]), self._tokens(away)])
         guidance = 1 + (request.guidance_scale - 1) * GUIDED
         pull = self._pull(shots, given, noise)
         return walk(net, noise, [Clue(tokens)], [0], pull, steps=steps, guidance=guidance)

@@ -1,4 +1,4 @@
-"""What the planner and the filmer are told of each patch besides noise: the clock, and the draft.
+"""What the networks are told besides noise: the planner a clock, the painter words, the filmer a draft.
 
 In one place for training and for sampling, so that they cannot come apart.
 """
@@ -12,10 +12,16 @@ import torch
 from torch import Tensor
 
 from generator.codec import CLIP_PATCH, fold, to_signed
+from generator.world.scene import UNSAID
 
 BEATS: Final = 6  # waves of the clock, the fastest of a period of two patches (one second)
 CLOCK: Final = 2 * BEATS + 1  # channels
 DRAFT: Final = CLIP_PATCH[0] * CLIP_PATCH[1] * CLIP_PATCH[2] * 3 + CLIP_PATCH[0]  # channels: its pixels, and the mask
+
+
+def in_clear_weather(words: dict[str, str]) -> dict[str, str]:
+    """What the painter is told: sheets have no weather, since what falls is the filmer's."""
+    return {**words, "weather": UNSAID["weather"]}
 
 
 def clock(batch: int, t: int) -> Tensor:
