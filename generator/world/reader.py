@@ -8,6 +8,7 @@ weather.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
@@ -21,7 +22,7 @@ from generator.request import Pixels
 from generator.world.looks import shown, toned
 from generator.world.path import PILLAR, Pose, poses
 from generator.world.render import SceneRenderer
-from generator.world.scene import COLOURS, EMBLEM, FACES_RIGHT, MOTIONS, OWN, SHAPES, SPRITES
+from generator.world.scene import COLOURLESS, COLOURS, EMBLEM, FACES_RIGHT, MOTIONS, OWN, SHAPES, SPRITES
 from generator.world.setting import Setting, read_setting
 from generator.world.sprites import sprite
 
@@ -30,7 +31,7 @@ RIM: Final = 1.1  # the window, in subjects
 PRESENT: Final = 0.02  # the share of what stands out that a subject has to explain
 _OFFSETS: Final = (-0.04, -0.02, 0.0, 0.02, 0.04), (-0.03, 0.0, 0.03)  # widths, heights
 _SCALES: Final = (1.0,)
-_LOOKED_AT: Final = (0, 3, 6, 10, 14)  # of sixteen frames
+_LOOKED_AT: Final = (0, 1, 3, 6, 10, 13, 15)  # of sixteen frames; who passes behind a pillar is seen in five
 Floats = NDArray[np.float32]
 
 
@@ -39,7 +40,7 @@ class Measured:
     """What a clip shows; a subject that cannot be found leaves its three attributes None."""
 
     kind: str | None
-    colour: str | None  # None too where the subject has its own
+    colour: str | None  # None too where the subject has its own, and in black and white
     motion: str | None
     background: str
     camera: str
@@ -52,6 +53,12 @@ class Measured:
         """The attributes by name, as `SceneSpec.words` gives them."""
         names = ("kind", "colour", "motion", "background", "camera", "style", "light")
         return {name: getattr(self, name) for name in names}
+
+
+def visible(words: Mapping[str, str]) -> dict[str, str]:
+    """Of the words of a scene or a caption those that frames can show: no colour in black and white."""
+    hidden = "colour" if words.get("style") == COLOURLESS else ""
+    return {name: value for name, value in words.items() if name != hidden}
 
 
 def measure(clip: Pixels, fps: float = 8.0) -> Measured:
@@ -82,8 +89,9 @@ def measure(clip: Pixels, fps: float = 8.0) -> Measured:
     names = _names()
     kind, colour = names[int(gains.sum(axis=0).argmax())]
     ends = (names[int(gains[row].argmax())][0] for row in (0, -1))
+    unseen = colour == OWN or setting.style == COLOURLESS
     return Measured(
-        kind, None if colour == OWN else colour, motion, setting.background, setting.camera, setting.style,
+        kind, None if unseen else colour, motion, setting.background, setting.camera, setting.style,
         setting.light, *ends,
     )  # fmt: skip
 
@@ -100,42 +108,42 @@ def _gains(
 ) -> Floats:
     """How much of the error each subject takes away on a path, at each offset and frame: (offsets, frames, N)."""
     size = (seen[0].shape[1], seen[0].shape[0])
-    stacked = [np.dstack([a - b, b]) for a, b in zip(seen, made, strict=True)]  # (H, W, 6) each
-    crops, areas, free = [], [], []
+    inside = np.ones((*seen[0].shape[:2], 1), np.float32)
+    if motion == "behind":
+        left, right = (round((0.5 + side * PILLAR) * size[0]) for side in (-1, 1))
+        inside[:, left:right] = 0  # who is behind the pillar is not seen
+    stacked = [np.dstack([(a - b) * inside, b * inside, inside]) for a, b in zip(seen, made, strict=True)]  # (H, W, 7)
+    crops, areas = [], []
     for x, y, scale in product(*_OFFSETS, _SCALES):
         scene = replace(setting.scene(motion=motion), x=x, y=y, scale=scale)
         for layers, (t, u) in zip(stacked, times, strict=True):
             pose = poses(scene, size, t, u)[0]
             crops.append(_crop(layers, pose))
             areas.append((2 * pose.radius * RIM / SIDE) ** 2)
-            aside = abs(pose.x - size[0] / 2) > PILLAR * size[0] + 0.3 * pose.radius
-            free.append(aside or motion != "behind")  # who is behind the pillar is not seen
-    features = np.stack(crops)  # (n, S, S, 6)
-    rest, ground = features[..., :3], features[..., 3:]
+    features = np.stack(crops)  # (n, S, S, 7)
+    rest, ground, inner = features[..., :3], features[..., 3:6], features[..., 6:]
     known = np.concatenate(
-        [rest, (rest * ground).sum(3, keepdims=True), ground, np.square(ground).sum(3, keepdims=True)], axis=3
-    ).reshape(len(crops), -1)  # (n, S x S x 8)
-    bank, own = _bank(setting.style, motion in ("right", "behind"))
-    gain = -(known @ bank.T + own) * np.array(areas, np.float32)[:, None]  # (n, N)
-    return np.asarray((gain * np.array(free, np.float32)[:, None]).reshape(-1, len(seen), len(own)), np.float32)
+        [rest, (rest * ground).sum(3, keepdims=True), ground, np.square(ground).sum(3, keepdims=True), inner], axis=3
+    ).reshape(len(crops), -1)  # (n, S x S x 9)
+    bank = _bank(setting.style, motion in ("right", "behind"))
+    gain = -(known @ bank.T) * np.array(areas, np.float32)[:, None]  # (n, N)
+    return np.asarray(gain.reshape(-1, len(seen), len(bank)), np.float32)
 
 
 def _crop(layers: Floats, pose: Pose) -> Floats:
-    """The window of a pose, upright, (S, S, 6): what stands out from the landscape, and the landscape."""
+    """The window of a pose, upright, (S, S, 7): what stands out from the landscape, the landscape, what can be seen."""
     k = 2 * pose.radius * RIM / SIDE  # pixels of the picture a pixel of the window
     c, s, h = np.cos(pose.turn) * k, np.sin(pose.turn) * k, SIDE / 2 - 0.5
     matrix = np.array([[c, -s, pose.x - 0.5 - h * (c - s)], [s, c, pose.y - 0.5 - h * (s + c)]])
-    parts = [
-        cv2.warpAffine(part, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=border)
-        for part, border in ((layers[..., :3], (0, 0, 0)), (layers[..., 3:], (0, 0, 0)))
-    ]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    parts = [cv2.warpAffine(part, matrix, (SIDE, SIDE), flags=flags) for part in np.split(layers, (3, 6), axis=2)]
     return np.dstack(parts)
 
 
 @lru_cache(maxsize=16)
-def _bank(style: str, ahead: bool) -> tuple[Floats, Floats]:
-    """What a window is multiplied with to find the error that each subject adds: (N, S x S x 8) and (N,)."""
-    rows, own = [], []
+def _bank(style: str, ahead: bool) -> Floats:
+    """What a window is multiplied with to find the error that each subject adds: (N, S x S x 9)."""
+    rows = []
     for kind, colour in _names():
         mirrored = ahead != (kind in FACES_RIGHT) and kind in SPRITES
         layer = sprite(kind, colour, mirrored, 64)
@@ -146,6 +154,6 @@ def _bank(style: str, ahead: bool) -> tuple[Floats, Floats]:
         placed[low : low + inner, low : low + inner] = small
         alpha = placed[..., 3:]
         paint = toned((placed[..., :3] / np.maximum(alpha, 1e-3)).astype(np.float32), style)
-        rows.append(np.dstack([-2 * alpha * paint, 2 * alpha, -2 * alpha**2 * paint, alpha**2]).ravel())
-        own.append(float(np.square(alpha * paint).sum()))
-    return np.stack(rows), np.array(own, np.float32)
+        own = np.square(alpha * paint).sum(2, keepdims=True)
+        rows.append(np.dstack([-2 * alpha * paint, 2 * alpha, -2 * alpha**2 * paint, alpha**2, own]).ravel())
+    return np.stack(rows)

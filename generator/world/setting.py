@@ -1,6 +1,6 @@
 """Reads the landscape of a clip by making it: background, light, style and camera whose picture lies nearest.
 
-Of every picture's cells the worst are left out, since a subject is in front of some of them. Weather is not read.
+A cell can differ by so much and no more, since a subject is in front of some of them. Weather is not read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from generator.world.render import SceneRenderer
 from generator.world.scene import BACKDROPS, BACKGROUNDS, CAMERAS, LIGHTS, STYLES, SceneSpec
 
 CELLS: Final = 15  # along the shorter side of what is compared
-TRUSTED: Final = 0.6  # of the cells, those that differ least
-FOREIGN: Final = 40.0  # from which a cell is a subject's, whatever the camera does
-CAP: Final = 60.0  # of a cell's difference, the sum of its channels, when cameras are compared
+FOREIGN: Final = 40.0  # of a cell's difference, the sum of its channels: from which it is a subject's
+CAP: Final = 60.0  # of a cell's difference, when cameras are compared
 BLOCKY: Final = 1.8  # steps at the borders of blocks, against steps inside, from which a picture is of pixels
 _SMALL: Final = 60  # shorter side at which landscapes are made to be compared
 _FRAMES: Final = (0, 1, 2, 3, 4, 11, 12, 13, 14, 15)  # of sixteen: where cameras differ most
@@ -56,7 +55,8 @@ def read_setting(clip: Pixels) -> Setting:
     names, cells = _bank(_small(size))
     allowed = np.array([(name[2] == "pixel") == blocky for name in names])
     differences = np.abs(cells - middle).sum(3).reshape(len(cells), -1)  # (N, cells)
-    background, light, style, seed, zoomed = names[int(np.where(allowed, _trusted(differences), np.inf).argmin())]
+    unlike = np.minimum(differences, FOREIGN).mean(axis=1)  # (N,), smallest for the nearest
+    background, light, style, seed, zoomed = names[int(np.where(allowed, unlike, np.inf).argmin())]
     found = Setting(background, light, style, CAMERAS[0], seed)
     return replace(found, camera=_camera(clip, found, zoomed))
 
@@ -106,12 +106,6 @@ def _bank(size: tuple[int, int]) -> tuple[list[tuple[str, str, str, int, bool]],
             names.append((background, light, style, seed, zoomed))
             cells.append(_cells(shown(plain, style, None)))
     return names, np.stack(cells)
-
-
-def _trusted(differences: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of the smallest differences in each row (N, cells): (N,)."""
-    keep = max(1, round(TRUSTED * differences.shape[1]))
-    return np.asarray(np.partition(differences, keep - 1, axis=1)[:, :keep].mean(axis=1), np.float32)
 
 
 def _small(size: tuple[int, int]) -> tuple[int, int]:
