@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     memory = ways.add_parser("memory", help="resident memory over a long film")
     memory.add_argument("--minutes", type=float, default=60.0)
     memory.add_argument("--models", default="canary", help="comma-separated: canary, nudenet, ocr, mean")
+    memory.add_argument("--rate", type=int, default=25, help="frames a second of the film")
     mutate = ways.add_parser("mutate", help="damaged files: no crash, no hang, no gigabyte")
     mutate.add_argument("--files", type=int, default=2000)
     mutate.add_argument("--seed", type=int, default=0)
@@ -49,7 +51,8 @@ def _run(options: argparse.Namespace, folder: Path) -> str:
         return mutate(options.files, options.seed, folder)
     size = (1920, 1080) if options.way == "memory" else (1280, 720)
     frames = 250 if options.way == "memory" else options.frames
-    clip = options.videos[0] if options.as_is else clips.joined(options.videos, folder / "clip.mp4", size, frames)
+    rate = Fraction(options.rate) if options.way == "memory" else clips.RATE
+    clip = options.videos[0] if options.as_is else clips.joined(options.videos, folder / "clip.mp4", size, frames, rate)
     if options.way == "race":
         from benchmarks.scan.race import race
 
@@ -64,7 +67,7 @@ def _run(options: argparse.Namespace, folder: Path) -> str:
         return flash(clip, options.trials, folder)
     from benchmarks.scan.memory import memory
 
-    film = clip if options.as_is else clips.looped(clip, folder / "film.mp4", options.minutes * 60)
+    film = clip if options.as_is else clips.looped(clip, folder / "film.mp4", options.minutes * 60, rate)
     return memory(film, options.models.split(","))
 
 

@@ -16,9 +16,9 @@ from media import Encoder, Frame, probe
 RATE = Fraction(25)
 
 
-def joined(sources: Sequence[Path], target: Path, size: tuple[int, int], frames: int) -> Path:
+def joined(sources: Sequence[Path], target: Path, size: tuple[int, int], frames: int, rate: Fraction = RATE) -> Path:
     """The sources one after the other, scaled to `size` and cropped to its shape, H.264, `frames` long at most."""
-    with Encoder(target, size=size, rate=RATE) as encoder:
+    with Encoder(target, size=size, rate=rate) as encoder:
         for pixels in islice(_pictures(sources, size), frames):
             encoder.write(pixels)
     return target
@@ -42,7 +42,7 @@ def fitted(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return np.ascontiguousarray(large[top : top + height, left : left + width])
 
 
-def looped(source: Path, target: Path, seconds: float) -> Path:
+def looped(source: Path, target: Path, seconds: float, rate: Fraction = RATE) -> Path:
     """The source's packets again and again until `seconds` are full: an hour in a minute, without encoding."""
     import av
 
@@ -54,7 +54,7 @@ def looped(source: Path, target: Path, seconds: float) -> Path:
                 if stream is None:
                     stream = out.add_stream_from_template(picture)
                 assert picture.time_base is not None
-                length = round(picture.frames / RATE / picture.time_base)
+                length = round(picture.frames / rate / picture.time_base)
                 for packet in one.demux(picture):
                     if packet.dts is None:
                         continue
