@@ -1,8 +1,9 @@
 """Dynamic batching: questions of many callers, answered a batch at a time by a few hands, from a bounded queue.
 
-Nobody waits for a batch to fill. A free hand takes whatever is waiting, at most `most`; while it works, the next batch
-gathers by itself. So a lone caller is answered at once, and the batches grow with the load. Beyond the limit a caller
-is refused and told when to come back: the queue never grows.
+Nobody waits for a batch to fill. A free hand takes its share of what is waiting, at most `most`; while it works, the
+next batch gathers by itself. So a lone caller is answered at once, and the batches grow with the load. A share, not
+all of it: whoever took everything would leave the other hands idle, and everybody in a batch waits for the whole batch.
+Beyond the limit a caller is refused and told when to come back: the queue never grows.
 """
 
 from __future__ import annotations
@@ -155,11 +156,15 @@ class Batcher(Generic[Asked, Answer]):
                 self._each_s += _SMOOTHING * (pace - self._each_s)
 
     def _next(self) -> list[_Ask[Asked, Answer]]:
-        """What is waiting, up to a batch; blocks while nothing is; empty at the end. Cancelled ones are dropped."""
+        """A hand's share of what is waiting, up to a batch; blocks while nothing is; empty at the end.
+
+        Cancelled ones are dropped.
+        """
         with self._changed:
             while True:
                 batch: list[_Ask[Asked, Answer]] = []
-                while self._queue and len(batch) < self._limits.most:
+                share = min(self._limits.most, math.ceil(len(self._queue) / len(self._hands)))
+                while self._queue and len(batch) < share:
                     one = self._queue.popleft()
                     self._weight -= one.weight
                     if one.future.set_running_or_notify_cancel():

@@ -13,7 +13,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -159,14 +159,19 @@ class Tenants:
                 for row in rows
             ]  # fmt: skip
 
-    def known(self, key: str) -> Caller | None:
+    def known(self, key: str, within_s: float = KNOWN_S) -> Caller | None:
         """Who holds this key, where that was found out within the last second; asks no database.
 
         None where it has to be asked: for every key that is wrong, too.
         """
         change, when, until, caller = self._known.get(_digest(key), (-1, 0.0, None, None))
-        fresh = change == _Changes.number and self._clock() - when < KNOWN_S
+        fresh = change == _Changes.number and self._clock() - when < within_s
         return caller if fresh and (until is None or now() <= until) else None
+
+    @staticmethod
+    def question(key: str) -> Hashable:
+        """A name for the question who holds this key: another one once this process has changed a tenant or a key."""
+        return "key", _digest(key), _Changes.number
 
     def caller(self, key: str) -> Caller | None:
         """Who holds this key; None where nobody does. Takes as long for a wrong secret as for a wrong id."""

@@ -73,20 +73,36 @@ def trained_words(of: Range) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Which:
+    """Which batch: its contents are a function of these."""
+
+    seed: int
+    index: int
+    size: int  # B
+    half: bool = False  # in clips of half the lines, where a lesson knows such
+
+    @property
+    def random(self) -> np.random.Generator:
+        """What the batch is drawn with, from its beginning."""
+        return np.random.default_rng((self.seed, self.index))
+
+
+@dataclass(frozen=True)
 class Lesson:
-    """How one network is made and what it learns from: `draw(seed, index, size, scenes, painter)` gives a batch."""
+    """How one network is made and what it learns from: `draw(which, scenes, painter)` gives a batch."""
 
     shape: Shape
     patch: Patch
     scenes: Range
-    draw: Callable[[int, int, int, Range, Part | None], Batch]
+    draw: Callable[[Which, Range, Part | None], Batch]
+    coarse: float = 0.0  # the share of a run that learns from half the lines: four batches for the price of one
 
 
-def draw_tracks(seed: int, index: int, size: int, of: Range, painter: Part | None = None) -> Batch:
+def draw_tracks(which: Which, of: Range, painter: Part | None = None) -> Batch:
     """Tracks of two seconds or longer, as clips of one pixel."""
-    rng = np.random.default_rng((seed, index))
+    rng = which.random
     t = int(rng.integers(5, LONGEST + 1)) if rng.random() < LONG_SHARE else FRAMES // TRACK_PATCH[0]
-    count = max(1, size * 4 // t)  # batches of long tracks are as many patches
+    count = max(1, which.size * 4 // t)  # batches of long tracks are as many patches
     scenes = [draw_scene(rng, of) for _ in range(count)]
     tracks = np.stack([_long_track(rng, scene, t) for scene in scenes])[:, :, None, None]  # (B, T, 1, 1, C)
     clue = Clue(torch.from_numpy(encode([_told(rng, scene) for scene in scenes])), clock(count, t))
@@ -100,26 +116,27 @@ def _long_track(rng: np.random.Generator, scene: SceneSpec, t: int) -> Track:
     return track_of(scene, ends, FPS)[np.minimum(np.arange(frames), ends - 1)]
 
 
-def draw_sheets(seed: int, index: int, size: int, of: Range, painter: Part | None = None) -> Batch:
+def draw_sheets(which: Which, of: Range, painter: Part | None = None) -> Batch:
     """Sheets, and more weight on their subjects."""
-    rng = np.random.default_rng((seed, index))
-    scenes = [draw_scene(rng, of) for _ in range(size)]
+    rng = which.random
+    scenes = [draw_scene(rng, of) for _ in range(which.size)]
     sheets = np.stack([sheet_of(scene) for scene in scenes])[:, None]  # (B, 1, H, W, 3)
     tokens = encode([_told(rng, scene) for scene in scenes])
     h, w = SHEET[1] // SHEET_PATCH[1], SHEET[0] // SHEET_PATCH[2]
-    weight = np.ones((size, 1, h, w), np.float32)
+    weight = np.ones((which.size, 1, h, w), np.float32)
     weight[:, :, LANDSCAPE[1] // SHEET_PATCH[1] :, : 2 * SUBJECT // SHEET_PATCH[2]] += SUBJECT_WEIGHT
     return Batch(to_signed(torch.from_numpy(sheets)), Clue(torch.from_numpy(tokens)), torch.from_numpy(weight))
 
 
-def draw_clips(seed: int, index: int, size: int, of: Range, painter: Part | None = None) -> Batch:
+def draw_clips(which: Which, of: Range, painter: Part | None = None) -> Batch:
     """What the drafts of clips lack, in [-1, 1], drafts being made from sheets that the painter guessed.
 
     Without a painter from true sheets, which is only good for tests. Given frames are in the draft as they are.
     """
-    rng = np.random.default_rng((seed, index))
-    shape = BUCKETS[rng.choice(len(BUCKETS), p=BUCKET_SHARES)]
-    scenes = [draw_scene(rng, of) for _ in range(size)]
+    rng = which.random
+    bucket = BUCKETS[rng.choice(len(BUCKETS), p=BUCKET_SHARES)]
+    shape = halved(bucket) if which.half else bucket
+    scenes = [draw_scene(rng, of) for _ in range(which.size)]
     clips = np.stack([render_clip(scene, shape, FRAMES, FPS) for scene in scenes])  # (B, T, H, W, 3)
     sheets = guessed(rng, scenes, painter)  # (B, H, W, 3)
     drafts, known = [], []
@@ -137,6 +154,12 @@ def draw_clips(seed: int, index: int, size: int, of: Range, painter: Part | None
     # Each clip counts alike: rain leaves a hundred times more to learn than the edges of a fox.
     weight = 1 / (left.square().mean(dim=(1, 2, 3, 4)) / LEFT + 0.1)
     return Batch(left, clue, weight[:, None, None, None])
+
+
+def halved(size: tuple[int, int]) -> tuple[int, int]:
+    """Half a width and height, in whole patches."""
+    across, down = (-(-half // 2 // step) * step for half, step in zip(size, CLIP_PATCH[2:0:-1], strict=True))
+    return across, down
 
 
 def guessed(rng: np.random.Generator, scenes: list[SceneSpec], painter: Part | None) -> Clip:
@@ -190,13 +213,14 @@ LESSONS: Final = {
     "filmer": Lesson(
         Shape(latent=160, width=192, heads=4, blocks=2, attend_every=1, told=DRAFT, direct=256, reads=1),
         CLIP_PATCH, replace(STAGES["whole"], weather=0.25, dyed=0.2, styled=0.5), draw_clips,
+        coarse=0.4,
     ),
 }  # fmt: skip
 
 
 def fit_codec(lesson: Lesson, seed: int, batches: int, painter: Part | None = None) -> PatchCodec:
     """The codec of what a network makes, from patches of batches of 20 drawn at random."""
-    drawn = [lesson.draw(seed, -1 - i & 0xFFFFFFFF, 20, lesson.scenes, painter).pixels for i in range(batches)]
+    drawn = [lesson.draw(Which(seed, -1 - i & 0xFFFFFFFF, 20), lesson.scenes, painter).pixels for i in range(batches)]
     patches = torch.cat([fold(pixels, lesson.patch).flatten(0, 3) for pixels in drawn])
     order = torch.randperm(len(patches), generator=torch.Generator().manual_seed(seed))[:120_000]
     return PatchCodec.fit(lesson.patch, patches[order], lesson.shape.latent)

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from assay.api.context import Context, Here
 from assay.api.errors import ApiError
 from assay.serving import Serving
-from assay.tenants import Caller
+from assay.tenants import KNOWN_S, Caller
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key of `assay keys api create`.")
 _LONGEST_USER = 200
@@ -38,7 +38,7 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
 
     async def caller(request: Request, here: Here, _: Annotated[object, Depends(_BEARER)]) -> Caller:
         key = _key(request)
-        found = here.tenants.known(key) or await run_in_threadpool(here.tenants.caller, key)
+        found = await _holder(here, key)
         if found is None:
             raise ApiError(401, "invalid_api_key", "the API key is missing, wrong, expired or revoked")
         here.limiter.request(found)
@@ -52,6 +52,16 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
 
     OPENS[caller] = Opens(scope)
     return caller
+
+
+async def _holder(here: Context, key: str) -> Caller | None:
+    """Whose key it is; looked up again ahead of the second for which that is known."""
+    known = here.tenants.known(key)
+    if known is None:
+        return await here.sharing.ask(here.tenants.question(key), lambda: here.tenants.caller(key))
+    if here.tenants.known(key, KNOWN_S / 2) is None:
+        here.sharing.ahead(here.tenants.question(key), lambda: here.tenants.caller(key))
+    return known
 
 
 def pseudonyms(here: Context, tenant: str, user: str | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from assay.api.errors import ApiError
 from assay.api.limits import Limiter
+from assay.api.sharing import Sharing
 from assay.auditing.pseudonyms import Pseudonyms
 from assay.ledger import Ledger
 from assay.sealed import load_key
@@ -70,6 +71,7 @@ class Context:
     pseudonyms: Pseudonyms  # of end users and reviewers
     pseudonym_key: bytes = b""  # of addresses that are counted for an hour
     clock: Callable[[], float] = time.time
+    sharing: Sharing = field(default_factory=Sharing)
     on_close: ExitStack = field(default_factory=ExitStack)
     parts: dict[str, Any] = field(default_factory=dict)
 

@@ -115,14 +115,30 @@ async def policy_for(here: Context, caller: Caller, id: str) -> Policy:
     A roll-out counts from at most a second after it was made; what a request is judged by is cited in its answer.
     """
     desks = desks_of(here)
-    when, current = desks.rollouts.get(caller.tenant, (-_ROLLOUT_S, None))
-    if current is None or time.monotonic() - when >= _ROLLOUT_S:
-        current = await run_in_threadpool(rollout.current, here.ledger, caller.tenant)
-        desks.rollouts[caller.tenant] = (time.monotonic(), current)
+    current = await _rolled_out(here, caller.tenant)
     digest = current.acts_for(id)
     if digest is None and here.settings.ledger_url is None:  # then two small files are asked, and no thread is needed
         return desks.policies(caller.policy)
     return await run_in_threadpool(lambda: desks.policies(caller.policy if digest is None else desks.rolled(digest)))
+
+
+async def _rolled_out(here: Context, tenant: str) -> rollout.Rollout:
+    """What counts for a tenant; read again ahead of the second for which that is known."""
+    kept, question = desks_of(here).rollouts, ("rollout", tenant)
+
+    def read() -> rollout.Rollout:
+        began = time.monotonic()  # as of before it was read
+        found = rollout.current(here.ledger, tenant)
+        kept[tenant] = (began, found)
+        return found
+
+    when, current = kept.get(tenant, (0.0, None))
+    age_s = time.monotonic() - when
+    if current is None or age_s >= _ROLLOUT_S:
+        return await here.sharing.ask(question, read)
+    if age_s > _ROLLOUT_S / 2:
+        here.sharing.ahead(question, read)
+    return current
 
 
 def ask(desk: Batcher[Asked, Answer], name: str, *asked: Asked, weight: int = 1) -> list[Future[Answer]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import signal
 from pathlib import Path
@@ -50,6 +49,7 @@ def serve(chosen: Settings) -> int:
     from assay.jobs.runner import beside
     from assay.leftovers import sweep
     from assay.telemetry import export_traces, log_as_json
+    from assay.worker import settle
 
     log_as_json()
     sweep(chosen)
@@ -63,8 +63,7 @@ def serve(chosen: Settings) -> int:
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=int(serving.grace_s),
         ssl_certfile=serving.tls_certificate, ssl_keyfile=serving.tls_key,
     )  # fmt: skip
-    gc.collect()
-    gc.freeze()  # what was loaded stays: collections need not walk through it again with every few requests
+    settle()
     with beside(chosen):
         # uvicorn closes down on SIGTERM and then raises it again: the workers must have their end all the same.
         signal.signal(signal.SIGTERM, _leave)

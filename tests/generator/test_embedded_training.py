@@ -11,7 +11,7 @@ from generator.checkpoint import PARTS, Part
 from generator.codec import PatchCodec
 from generator.dit import DiT
 from generator.flow import Weights, loss
-from generator.lessons import LESSONS, STAGES, Batch, Lesson, draw_sheets, fit_codec, trained_words
+from generator.lessons import LESSONS, STAGES, Batch, Lesson, Which, draw_sheets, fit_codec, trained_words
 from generator.text import words
 from generator.training import Trainer
 from generator.world.scene import KINDS
@@ -24,7 +24,7 @@ def lesson(name: str) -> Lesson:
 
 
 def drawn(name: str, seed: int, index: int, size: int) -> Batch:
-    return LESSONS[name].draw(seed, index, size, LESSONS[name].scenes, None)
+    return LESSONS[name].draw(Which(seed, index, size), LESSONS[name].scenes, None)
 
 
 def network(taught: Lesson, codec: PatchCodec) -> DiT:
@@ -66,6 +66,18 @@ def test_tracks_are_short_and_long() -> None:
     assert max(lengths) > 240
 
 
+def test_the_filmer_begins_with_half_the_lines() -> None:
+    """Batches of half the lines show the scenes of the whole ones, in whole patches of a quarter of the number."""
+    taught = LESSONS["filmer"]
+    assert 0 < taught.coarse < 1
+    for index in range(6):
+        whole, half = (taught.draw(Which(4, index, 2, half=h), taught.scenes, None) for h in (False, True))
+        assert torch.equal(whole.clue.tokens, half.clue.tokens)
+        ratio = half.pixels[0, 0, ..., 0].numel() / whole.pixels[0, 0, ..., 0].numel()
+        assert 0.25 <= ratio < 0.3
+        assert not any(n % p for n, p in zip(half.pixels.shape[1:4], taught.patch, strict=True))
+
+
 def test_the_filmer_learns_what_drafts_lack() -> None:
     """What a clip is to be is its draft and what is learned; where a frame is given, nothing is left to learn."""
     batch = next(b for b in (drawn("filmer", 2, index, 4) for index in range(20)) if b.clue.told[..., -4:].any())
@@ -80,13 +92,13 @@ def test_drafts_are_made_of_what_the_painter_guesses() -> None:
     codec = fit_codec(lesson("painter"), seed=9, batches=1)
     painter = Part(network(lesson("painter"), codec), codec)
     clear = replace(LESSONS["filmer"].scenes, weather=0.0)
-    true, guessed = (LESSONS["filmer"].draw(2, 1, 4, clear, made_by).pixels for made_by in (None, painter))
+    true, guessed = (LESSONS["filmer"].draw(Which(2, 1, 4), clear, made_by).pixels for made_by in (None, painter))
     assert guessed.square().mean() > 2 * true.square().mean()
 
 
 def test_some_sheets_have_no_caption_and_some_captions_no_kind() -> None:
     """Training meets sheets of which nothing is told, as guidance needs, and attributes that are left out."""
-    tokens = torch.cat([draw_sheets(3, index, 40, STAGES["whole"]).clue.tokens for index in range(6)])
+    tokens = torch.cat([draw_sheets(Which(3, index, 40), STAGES["whole"]).clue.tokens for index in range(6)])
     assert 0.01 < float((tokens == 0).all(dim=1).float().mean()) < 0.2
     assert 0.03 < float((tokens[:, 0] == 0).float().mean()) < 0.3
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, Patch, PatchCodec, fold, to_bytes, to_signed, unfold
 from generator.dit import DiT, Shape, places, rotations, turn, waves, wiener
 from generator.flow import PULLED_SHIFT, SHIFT, Clue, Pull, Weights, loss, times, walk
-from generator.lessons import LESSONS, fit_codec
+from generator.lessons import LESSONS, Which, fit_codec
 
 SMALL = Shape(latent=12, width=48, heads=4, blocks=2, slots=10)
 TOLD = Shape(latent=12, width=48, heads=4, blocks=2, slots=10, told=5, reads=1)
@@ -48,7 +48,7 @@ def test_bytes_survive_the_signed_form() -> None:
 def test_the_codec_keeps_sheets_it_has_not_seen(codec: PatchCodec) -> None:
     """Unseen sheets of this world come back with at least 28 dB, and latents have the deviations the codec says."""
     lesson = LESSONS["painter"]
-    pixels = lesson.draw(4, 0, 12, lesson.scenes, None).pixels
+    pixels = lesson.draw(Which(4, 0, 12), lesson.scenes, None).pixels
     latents = codec.encode(pixels)
     error = (codec.decode(latents).clamp(-1, 1) - pixels).square().mean() / 4
     assert -10 * torch.log10(error) > 28
