@@ -26,6 +26,10 @@ class Part:
     net: DiT
     codec: PatchCodec
 
+    def to(self, device: torch.device) -> Part:
+        """Both on a device; the network itself is moved."""
+        return Part(self.net.to(device), self.codec.to(device))
+
 
 @dataclass(frozen=True, eq=False)
 class Model:

@@ -12,17 +12,20 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final
 
-import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from generator.geometry import Given
-from generator.world.sheet import Layers, View
+from generator.layers import Layers, few, into_layer, warped
+from generator.world.sheet import SUBJECT, View
 from generator.world.track import Track, moved
 
-Clip = NDArray[np.float32]  # (N, h, w, 3) in [0, 255]
 _MOVES: Final = (-0.04, -0.02, 0.0, 0.02, 0.04), (-0.03, -0.015, 0.0, 0.015, 0.03), (0.95, 1.0, 1.05)
 _LOOKED_AT: Final = 3  # given frames, when a track is fitted
+AT_ONCE: Final = 64  # frames that are drawn at once: memory stays bounded in clips of a minute
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,72 +46,81 @@ class Shot:
         return View.of(self.track[frame - self.first], self.size)
 
 
-def draft_of(shots: Sequence[Shot], layers: Sequence[Layers], given: Given, *, fit: bool = True) -> Clip:
-    """The draft (N, h, w, 3): one set of layers for each shot; known frames stand, and what they show is carried on.
+def draft_of(shots: Sequence[Shot], layers: Sequence[Layers], given: Given, *, fit: bool = True) -> Tensor:
+    """The draft (N, h, w, 3) in [0, 255], one set of layers for each shot, on their device.
 
-    fit: tracks are moved to where the known frames show their subjects; in training they are there already.
+    Known frames stand, and what they show is carried on. fit: tracks are moved to where the known frames show their
+    subjects; in training they are there already.
     """
-    clip = np.empty(given.native.shape, np.float32)
+    device = layers[0].landscape.device
+    known = torch.from_numpy(given.native[given.known]).to(device).float().movedim(-1, 1)  # (n, 3, h, w)
+    truth = dict(zip(np.flatnonzero(given.known).tolist(), known, strict=True))
+    clip = torch.empty((len(given.native), 3, *given.native.shape[1:3]), device=device)
     for shot, layer in zip(shots, layers, strict=True):
-        truth = {i: given.native[i].astype(np.float32) for i in shot.frames if given.known[i]}
-        fitted = _fitted(shot, layer, truth) if fit else shot
-        for i in shot.frames:
-            clip[i] = layer.picture(fitted.view(i))
-        _carry(clip, fitted, layer, truth)
-        for i, picture in truth.items():
+        mine = {i: picture for i, picture in truth.items() if i in shot.frames}
+        fitted = _fitted(shot, layer, mine) if fit else shot
+        for first in range(shot.first, shot.frames.stop, AT_ONCE):
+            some = range(first, min(first + AT_ONCE, shot.frames.stop))
+            clip[some.start : some.stop] = layer.pictures([fitted.view(i) for i in some])
+        _carry(clip, fitted, layer, mine)
+        for i, picture in mine.items():
             clip[i] = picture
-    return clip
+    return clip.movedim(1, -1)
 
 
-def _fitted(shot: Shot, layers: Layers, truth: dict[int, Clip]) -> Shot:
+def _fitted(shot: Shot, layers: Layers, truth: dict[int, Tensor]) -> Shot:
     """The shot moved by at most a jitter, so that its pictures are nearest to the known frames."""
     if not truth:
         return shot
     known = sorted(truth)
     some = sorted({known[0], known[len(known) // 2], known[-1]})[:_LOOKED_AT]
-    candidates = [replace(shot, track=moved(shot.track, x, y, k)) for x, y, k in product(*_MOVES)]
+    shown = torch.stack([truth[i] for i in some])  # (n, 3, h, w)
+    size = few(shot.size) if shot.view(some[0]).blocks else shot.size
+    if size != shot.size:
+        shown = F.adaptive_avg_pool2d(shown, size[::-1])
+    ground = layers.landscapes([shot.view(i).scaled(size) for i in some])
 
     def error(candidate: Shot) -> float:
-        return sum(float(np.square(layers.picture(candidate.view(i)) - truth[i]).mean()) for i in some)
+        made = layers.with_subject(ground, [candidate.view(i).scaled(size) for i in some])
+        return float((made - shown).square().mean())
 
-    return min(candidates, key=error)
+    return min((replace(shot, track=moved(shot.track, x, y, k)) for x, y, k in product(*_MOVES)), key=error)
 
 
-def _carry(clip: Clip, shot: Shot, layers: Layers, truth: dict[int, Clip]) -> None:
+def _carry(clip: Tensor, shot: Shot, layers: Layers, truth: dict[int, Tensor]) -> None:
     """Adds to each frame that is not known what the known ones beside it have and their composed pictures have not."""
-    if not truth:
-        return
-    known = sorted(truth)
-    rest = {i: truth[i] - clip[i] for i in known}
+    beside: dict[int, list[int]] = {k: [] for k in truth}  # of each known frame, those that it is the nearest of a side
     for i in shot.frames:
-        if i in truth:
-            continue
-        before = max((k for k in known if k < i), default=None)
-        after = min((k for k in known if k > i), default=None)
-        total, weight = np.zeros_like(clip[i]), 0.0
-        for k in (before, after):
-            if k is not None:
-                share = 1.0 / abs(k - i)
-                total += share * _moved(rest[k], (shot.view(k), shot.view(i)), layers)
-                weight += share
-        clip[i] = np.clip(clip[i] + total / weight, 0, 255)
+        if i not in truth:
+            before = max((k for k in truth if k < i), default=None)
+            after = min((k for k in truth if k > i), default=None)
+            for k in (before, after):
+                if k is not None:
+                    beside[k].append(i)
+    total, weight = torch.zeros_like(clip), torch.zeros(len(clip), 1, 1, 1, device=clip.device)
+    for k, frames in beside.items():
+        for first in range(0, len(frames), AT_ONCE):
+            some = frames[first : first + AT_ONCE]
+            share = 1.0 / torch.tensor(some, device=clip.device).sub(k).abs()[:, None, None, None]
+            total[some] += share * _moved(truth[k] - clip[k], (shot.view(k), [shot.view(i) for i in some]), layers)
+            weight[some] += share
+    clip.add_(total / weight.clamp_min(1e-9)).clamp_(0, 255)
 
 
-def _moved(rest: Clip, views: tuple[View, View], layers: Layers) -> Clip:
-    """What differs in one view (H, W, 3), moved to another: with the landscape, and where the subject is, with it."""
+def _moved(rest: Tensor, views: tuple[View, list[View]], layers: Layers) -> Tensor:
+    """What differs in one view (3, H, W), moved to n others: with the landscape, and where the subject is, with it."""
     here, there = views
-    mine, theirs = here.alpha(layers.subject)[..., None], there.alpha(layers.subject)[..., None]
-    ground = _warped(rest * (1 - mine), _joined(here.into_landscape(), there.into_landscape()), here.size)
-    body = _warped(rest * mine, _joined(here.into_subject(), there.into_subject()), here.size)
-    return np.asarray(ground * (1 - theirs) + body * theirs, np.float32)
+    mine, theirs = layers.covers([here])[0, 3], layers.covers(there)[:, 3:]  # (H, W), (n, 1, H, W)
+    ground = warped(rest * (1 - mine), _joined(here.into_landscape(), [v.into_landscape() for v in there]), here.size)
+    body = warped(rest * mine, _joined(_subject(here), [_subject(v) for v in there]), here.size)
+    return ground * (1 - theirs) + body * theirs
 
 
-def _joined(here: NDArray[np.float64], there: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The affine map from pixels of `there` to pixels of `here`, both mapped into one plane: (2, 3)."""
-    square = [np.vstack([m, (0, 0, 1)]) for m in (here, there)]
-    return np.asarray(np.linalg.solve(square[0], square[1])[:2])
+def _subject(view: View) -> NDArray[np.float64]:
+    return into_layer(view.pose, SUBJECT)
 
 
-def _warped(picture: Clip, matrix: NDArray[np.float64], size: tuple[int, int]) -> Clip:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(picture, matrix, size, flags=flags, borderValue=(0, 0, 0)), np.float32)
+def _joined(here: NDArray[np.float64], there: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The affine maps from pixels of each of `there` to pixels of `here`, all mapped into one plane: (n, 2, 3)."""
+    square = [np.vstack([m, (0, 0, 1)]) for m in (here, *there)]
+    return np.stack([np.linalg.solve(square[0], other)[:2] for other in square[1:]])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -15,14 +16,16 @@ from torch import Tensor
 from generator.checkpoint import Part
 from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, Patch, PatchCodec, fold, to_signed
 from generator.dit import Shape
-from generator.draft import Clip, Shot, draft_of
+from generator.draft import Shot, draft_of
 from generator.flow import Clue
 from generator.geometry import BUCKETS, LEAST as FRAMES, NATIVE_FPS as FPS, Given
+from generator.layers import Layers
+from generator.studio import Studio
 from generator.text import BACKDROP, encode, words
 from generator.told import CLOCK, DRAFT, clock, drafted, in_clear_weather
 from generator.world.render import render_clip
 from generator.world.scene import BACKDROPS, KINDS, SHAPES, SPRITES, Range, SceneSpec, draw_scene
-from generator.world.sheet import LANDSCAPE, SHEET, SUBJECT, Layers, sheet_of
+from generator.world.sheet import LANDSCAPE, SHEET, SUBJECT, sheet_of
 from generator.world.track import NUMBERS, Track, track_of
 
 UNTOLD_SHARE: Final = 0.06  # sheets without a caption, for classifier-free guidance
@@ -35,6 +38,7 @@ STAGES: Final = {
 }
 
 
+CPU: Final = torch.device("cpu")
 LONG_SHARE: Final = 0.25  # of batches of tracks: longer than two seconds
 LONGEST: Final = 120  # patches of a track: a minute
 BUCKET_SHARES: Final = (0.7, 0.15, 0.15)  # of clips: landscape mostly, since that is what people ask for
@@ -80,6 +84,7 @@ class Which:
     index: int
     size: int  # B
     half: bool = False  # in clips of half the lines, where a lesson knows such
+    device: torch.device = CPU  # where clips and drafts are drawn, and where the painter is
 
     @property
     def random(self) -> np.random.Generator:
@@ -137,23 +142,35 @@ def draw_clips(which: Which, of: Range, painter: Part | None = None) -> Batch:
     bucket = BUCKETS[rng.choice(len(BUCKETS), p=BUCKET_SHARES)]
     shape = halved(bucket) if which.half else bucket
     scenes = [draw_scene(rng, of) for _ in range(which.size)]
-    clips = np.stack([render_clip(scene, shape, FRAMES, FPS) for scene in scenes])  # (B, T, H, W, 3)
-    sheets = guessed(rng, scenes, painter)  # (B, H, W, 3)
+    clips = drawn_clips(scenes, shape, which.device)  # (B, T, H, W, 3)
+    sheets = guessed(rng, scenes, painter, which.device)  # (B, H, W, 3)
     drafts, known = [], []
     for scene, clip, sheet in zip(scenes, clips, sheets, strict=True):
-        given = Given(clip, _given(rng), np.zeros(FRAMES))
+        given = Given(clip.cpu().numpy(), _given(rng), np.zeros(FRAMES))
         shot = Shot(track_of(scene, FRAMES, FPS), 0, shape)
         drafts.append(draft_of([shot], [Layers.of(sheet)], given, fit=False))
         known.append(given.known)
-    draft = torch.from_numpy(np.stack(drafts))  # (B, T, H, W, 3)
+    draft = torch.stack(drafts)  # (B, T, H, W, 3)
     clue = Clue(
-        torch.from_numpy(encode([_told(rng, scene) for scene in scenes])),
-        drafted(draft, torch.from_numpy(np.stack(known))),
+        torch.from_numpy(encode([_told(rng, scene) for scene in scenes])).to(draft.device),
+        drafted(draft, torch.from_numpy(np.stack(known)).to(draft.device)),
     )
-    left = (torch.from_numpy(clips).float() - draft) / 127.5  # (B, T, H, W, 3)
+    left = (clips.float() - draft) / 127.5  # (B, T, H, W, 3)
     # Each clip counts alike: rain leaves a hundred times more to learn than the edges of a fox.
     weight = 1 / (left.square().mean(dim=(1, 2, 3, 4)) / LEFT + 0.1)
     return Batch(left, clue, weight[:, None, None, None])
+
+
+def drawn_clips(scenes: list[SceneSpec], size: tuple[int, int], device: torch.device) -> Tensor:
+    """The scenes' clips, uint8 (B, T, H, W, 3): by OpenCV on a CPU, where that is faster, elsewhere by torch."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.stack([render_clip(scene, size, FRAMES, FPS) for scene in scenes]))
+    return torch.stack([_studio(device).clip(scene, size, FRAMES, FPS) for scene in scenes])
+
+
+@cache
+def _studio(device: torch.device) -> Studio:
+    return Studio(device)
 
 
 def halved(size: tuple[int, int]) -> tuple[int, int]:
@@ -162,20 +179,20 @@ def halved(size: tuple[int, int]) -> tuple[int, int]:
     return across, down
 
 
-def guessed(rng: np.random.Generator, scenes: list[SceneSpec], painter: Part | None) -> Clip:
+def guessed(rng: np.random.Generator, scenes: list[SceneSpec], painter: Part | None, device: torch.device) -> Tensor:
     """The painter's guess of the scenes' sheets from noisy ones, (B, H, W, 3) in [0, 255]: as good as in a walk."""
-    true = torch.from_numpy(np.stack([sheet_of(scene) for scene in scenes]))[:, None]  # (B, 1, H, W, 3)
+    true = torch.from_numpy(np.stack([sheet_of(scene) for scene in scenes]))[:, None].to(device)  # (B, 1, H, W, 3)
     if painter is None:
-        return np.asarray(true[:, 0].float().numpy(), np.float32)
+        return true[:, 0].float()
     clear = [in_clear_weather(_words(scene)) for scene in scenes]
     clean = painter.codec.encode(to_signed(true))
     random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    s = torch.from_numpy(rng.uniform(*UNSURE, len(scenes)).astype(np.float32))
+    s = torch.from_numpy(rng.uniform(*UNSURE, len(scenes)).astype(np.float32)).to(device)
     at = s[:, None, None, None, None]
-    noisy = (1 - at) * clean + at * torch.randn(clean.shape, generator=random)
+    noisy = (1 - at) * clean + at * torch.randn(clean.shape, generator=random).to(device)
     with torch.no_grad():
-        pixels = painter.codec.decode(painter.net(noisy, torch.from_numpy(encode(clear)), s))
-    return np.asarray(((pixels[:, 0] + 1) * 127.5).clamp(0, 255).numpy(), np.float32)
+        pixels = painter.codec.decode(painter.net(noisy, torch.from_numpy(encode(clear)).to(device), s))
+    return ((pixels[:, 0] + 1) * 127.5).clamp(0, 255)
 
 
 def _given(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

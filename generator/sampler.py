@@ -23,12 +23,13 @@ from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, to_signed
 from generator.draft import Shot, draft_of
 from generator.flow import Clue, Pull, walk
 from generator.geometry import LEAST, NATIVE_FPS, WINDOW, Geometry, Given
+from generator.layers import Layers
 from generator.request import GenerationRequest
 from generator.text import BACKDROP, encode, prompt_words
 from generator.told import clock, drafted, in_clear_weather
 from generator.world.parse import read_prompt
 from generator.world.scene import planned
-from generator.world.sheet import SHEET, Layers, sheet_from
+from generator.world.sheet import SHEET, sheet_from
 
 # How much of the guidance above 1 is used: what a sheet shows hangs on the words alone, so a scale of 3, which is usual
 # where words and pictures go together loosely, would only raise the contrast.
@@ -149,8 +150,8 @@ class Sampler:
         return pull
 
     def _draft(self, sheets: Tensor, shots: list[Shot], given: Given) -> Clip:
-        pixels = ((self._model.painter.codec.decode(sheets)[:, 0] + 1) * 127.5).clamp(0, 255).numpy()  # (B, H, W, 3)
-        return draft_of(shots, [Layers.of(sheet) for sheet in pixels], given)
+        pixels = ((self._model.painter.codec.decode(sheets)[:, 0] + 1) * 127.5).clamp(0, 255)  # (B, H, W, 3)
+        return np.asarray(draft_of(shots, [Layers.of(sheet) for sheet in pixels], given).numpy(), np.float32)
 
     def _filmed(self, draft: Clip, latents: Tensor) -> Clip:
         """The draft (N, h, w, 3) with what the filmer adds to it."""

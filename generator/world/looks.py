@@ -67,7 +67,7 @@ def shown(picture: Picture, style: str, number: int | None) -> Picture:
             faded = picture * (0.82 * _FILM) + np.float32(26)
             return faded if number is None else faded + _grain(picture.shape[:2], number)[..., None]
         case "watercolour":
-            soft = cv2.medianBlur(np.clip(picture, 0, 255).astype(np.uint8), _odd(min(picture.shape[:2]) / 18))
+            soft = cv2.medianBlur(np.clip(picture, 0, 255).astype(np.uint8), brush_width(picture.shape[:2]))
             return np.asarray(255 - (255 - soft.astype(np.float32)) * _WASH, np.float32)
         case "pixel":
             return _pixelated(picture)
@@ -84,8 +84,9 @@ def toned(picture: Picture, style: str) -> Picture:
     return shown(picture, style, None)
 
 
-def _odd(width: float) -> int:
-    return max(3, round(width) // 2 * 2 + 1)
+def brush_width(shape: tuple[int, ...]) -> int:
+    """The width of the brush that a watercolour of a shape (H, W) is painted with, an odd number of pixels."""
+    return max(3, round(min(shape) / 18) // 2 * 2 + 1)
 
 
 def _pixelated(picture: Picture) -> Picture:

@@ -28,7 +28,7 @@ class SceneRenderer:
         self.scene, self.size = scene, size
         # A narrower picture shows the middle of the same landscape.
         self._across = max(size[0], round(RATIO * size[1]))
-        self._canvas = backdrop(scene.background, scene.backdrop_seed, (self._across, size[1]))
+        self.canvas = backdrop(scene.background, scene.backdrop_seed, (self._across, size[1]))
 
     def frame(self, t: float, duration_s: float) -> Pixels:
         """The picture `t` seconds into a clip of `duration_s`: uint8 (H, W, 3) RGB."""
@@ -38,7 +38,7 @@ class SceneRenderer:
             layer = sprite(pose.kind, pose.colour, pose.mirrored, math.ceil(2 * pose.radius))
             stamp(picture, layer, (pose.x, pose.y), pose.radius, pose.turn)
         if self.scene.motion == "behind":
-            self._pillar(picture)
+            self.pillar(picture)
         picture = shown(falling(picture, self.scene, t), self.scene.style, round(t * 8))
         return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
@@ -46,7 +46,7 @@ class SceneRenderer:
         """The picture without its subjects at the share u of the clip, float (H, W, 3); `raw`: before its style."""
         picture = lit(self._background(u), self.scene.light)
         if self.scene.motion == "behind":
-            self._pillar(picture)
+            self.pillar(picture)
         return picture if raw else shown(picture, self.scene.style, None)
 
     def cover(self, t: float, duration_s: float) -> NDArray[np.float32]:
@@ -57,19 +57,23 @@ class SceneRenderer:
             stamp(plane, layer, (pose.x, pose.y), pose.radius, pose.turn)
         return plane
 
-    def _background(self, u: float) -> Picture:
+    def from_canvas(self, u: float) -> NDArray[np.float64]:
+        """The affine map from pixels of the canvas to pixels of the picture at the share u of the clip, (2, 3)."""
         (right, down), zoom = camera_at(self.scene.camera, u)
-        (w, h), margin = self.size, self._canvas.margin
+        (w, h), margin = self.size, self.canvas.margin
         # The canvas point that lands on the middle of the picture stays there under zoom.
         x = w / 2 - zoom * (margin + self._across / 2 + right * w)
         y = h / 2 - zoom * (h / 2 + down * h)
+        return np.array([[zoom, 0, x], [0, zoom, y]])
+
+    def _background(self, u: float) -> Picture:
         picture = cv2.warpAffine(
-            self._canvas.pixels, np.array([[zoom, 0, x], [0, zoom, y]]), (w, h), flags=cv2.INTER_LINEAR,
+            self.canvas.pixels, self.from_canvas(u), self.size, flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         return picture.astype(np.float32)
 
-    def _pillar(self, picture: Picture) -> None:
+    def pillar(self, picture: Picture) -> None:
         """A brick pillar in the middle, from top to bottom: what passes behind it is hidden."""
         width, height = self.size
         left, right = round((0.5 - PILLAR) * width), round((0.5 + PILLAR) * width)

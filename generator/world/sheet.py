@@ -6,7 +6,6 @@ clip but its weather, its grain and what a style does to edges (compare layered 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 
 from generator.request import Pixels
 from generator.world.backdrop import MARGIN, backdrop
-from generator.world.looks import PIXEL_ROWS, lit, toned
+from generator.world.looks import lit, toned
 from generator.world.path import PILLAR, TILT, Pose
 from generator.world.render import RATIO, SceneRenderer
 from generator.world.scene import SceneSpec
-from generator.world.sprites import sprite, stamp
+from generator.world.sprites import sprite
 from generator.world.track import Track, camera_in, pose_at
 
 SUBJECT: Final = 60  # side of the subject and of its alpha, in pixels of the sheet
@@ -108,61 +107,6 @@ class View:
         x = across * (self.right * part + _WIDE / 2) - kx * width / 2
         y = down * (self.down + _HIGH / 2) - ky * height / 2
         return np.array([[kx, 0, x + kx / 2 - 0.5], [0, ky, y + ky / 2 - 0.5]])
-
-    def into_subject(self) -> NDArray[np.float64]:
-        """The affine map from pixels of the picture to the subject's own square from -1 to 1, (2, 3)."""
-        pose = self.pose
-        c, s = math.cos(pose.turn) / pose.radius, math.sin(pose.turn) / pose.radius
-        x, y = pose.x - 0.5, pose.y - 0.5
-        return np.array([[c, s, -c * x - s * y], [-s, c, s * x - c * y]])
-
-    def alpha(self, layer: Floats) -> Floats:
-        """How much of each pixel the subject takes, (H, W)."""
-        plane = np.zeros((self.size[1], self.size[0], 4), np.float32)
-        self.stamp(plane, layer)
-        return plane[..., 3]
-
-    def stamp(self, picture: Floats, layer: Floats) -> None:
-        """Draws the subject's layer (S, S, 4) into a picture of three or four channels, in place."""
-        turned = np.ascontiguousarray(layer[:, ::-1]) if self.pose.mirrored else layer
-        stamp(picture, turned, (self.pose.x, self.pose.y), self.pose.radius, self.pose.turn)
-
-
-@dataclass(frozen=True, eq=False)
-class Layers:
-    """A sheet taken apart: the landscape (72, 144, 3) and the subject (S, S, 4), colours multiplied by alpha."""
-
-    landscape: Floats
-    subject: Floats
-    front: Floats  # (60, 24, 3), shown where a scene has something in front
-
-    @classmethod
-    def of(cls, sheet: Floats) -> Layers:
-        """From a sheet (132, 144, 3) in [0, 255]. What is hardly there is not there: no haze around a subject."""
-        below = sheet[LANDSCAPE[1] :]
-        alpha = below[:, SUBJECT : 2 * SUBJECT].mean(2, keepdims=True) / 255
-        alpha = np.clip((alpha - 0.12) / 0.76, 0, 1)
-        paint = below[:, :SUBJECT] - GREY * (1 - alpha)
-        subject = np.dstack([np.clip(paint, 0, 255 * alpha), alpha]).astype(np.float32)
-        return cls(sheet[: LANDSCAPE[1]], subject, np.ascontiguousarray(below[:, -FRONT:]))
-
-    def picture(self, view: View) -> Floats:
-        """What is seen in a view, float (H, W, 3) in [0, 255]."""
-        if view.blocks and view.size[1] > PIXEL_ROWS:
-            factor = PIXEL_ROWS / min(view.size)
-            few = (round(view.size[0] * factor), round(view.size[1] * factor))
-            small = self.picture(view.scaled(few))
-            return np.asarray(cv2.resize(small, view.size, interpolation=cv2.INTER_NEAREST), np.float32)
-        seen = cv2.warpAffine(
-            self.landscape, view.into_landscape(), view.size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
-        out: Floats = np.array(np.clip(seen, 0, 255), np.float32)
-        view.stamp(out, self.subject)
-        if view.pillar:
-            left, right = (round((0.5 + side * PILLAR) * view.size[0]) for side in (-1, 1))
-            out[:, left:right] = cv2.resize(self.front, (right - left, view.size[1]), interpolation=cv2.INTER_LINEAR)
-        return np.clip(out, 0, 255)
 
 
 def sheet_from(picture: Floats, view: View) -> Floats:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from generator import lessons
 from generator.checkpoint import PARTS, Part
 from generator.codec import PatchCodec
 from generator.dit import DiT
 from generator.flow import Weights, loss
 from generator.lessons import LESSONS, STAGES, Batch, Lesson, Which, draw_sheets, fit_codec, trained_words
+from generator.studio import Studio
 from generator.text import words
 from generator.training import Trainer
-from generator.world.scene import KINDS
+from generator.world.scene import KINDS, draw_scene
 from generator.world.track import NUMBERS
 
 
@@ -76,6 +79,16 @@ def test_the_filmer_begins_with_half_the_lines() -> None:
         ratio = half.pixels[0, 0, ..., 0].numel() / whole.pixels[0, 0, ..., 0].numel()
         assert 0.25 <= ratio < 0.3
         assert not any(n % p for n, p in zip(half.pixels.shape[1:4], taught.patch, strict=True))
+
+
+def test_clips_are_drawn_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the device is no CPU torch draws the batch on it, and the batch is the same but for rounding."""
+    scenes = [draw_scene(np.random.default_rng(n), LESSONS["filmer"].scenes) for n in range(2)]
+    here = lessons.drawn_clips(scenes, (64, 40), torch.device("cpu"))
+    monkeypatch.setattr(lessons, "_studio", lambda device: Studio(torch.device("cpu")))  # stands in for a GPU
+    there = lessons.drawn_clips(scenes, (64, 40), torch.device("cuda"))
+    assert here.shape == there.shape == (2, 16, 40, 64, 3)
+    assert (here.int() - there.int()).abs().float().mean() < 0.2
 
 
 def test_the_filmer_learns_what_drafts_lack() -> None:

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings, strategies as st
 
 from generator import vocabulary
+from generator.layers import Layers
+from generator.studio import Studio
 from generator.world.captions import STYLES as CAPTION_STYLES, caption
 from generator.world.lexicon import PHRASES, SMALL_WORDS, phrase_table
 from generator.world.looks import falling
@@ -17,7 +20,7 @@ from generator.world.path import poses
 from generator.world.reader import measure, visible
 from generator.world.render import SceneRenderer, render_clip
 from generator.world.scene import EMBLEM, OWN, SPRITES, VALUES, Range, SceneSpec, draw_scene, planned
-from generator.world.sheet import Layers, View, sheet_from, sheet_of
+from generator.world.sheet import View, sheet_from, sheet_of
 from generator.world.sprites import ATLAS
 from generator.world.track import moved, pose_at, track_of
 from media import canary_glyph
@@ -138,6 +141,18 @@ def test_rendering_is_exact_and_repeatable(seed: int, shape: tuple[int, int]) ->
     assert np.array_equal(clip, render_clip(scene, shape, frames=2))
 
 
+@given(seed=st.integers(0, 2**32), size=st.sampled_from([(128, 80), (80, 128), (104, 104), (64, 40)]))
+@settings(max_examples=20, deadline=None)
+def test_torch_draws_the_clip_that_the_world_shows(seed: int, size: tuple[int, int]) -> None:
+    """Whatever the scene, a clip drawn by torch is the rendered one but for the rounding of some pixels."""
+    scene = draw_scene(np.random.default_rng(seed), Range(weather=0.5, styled=0.6, emblem=0.03))
+    drawn, truth = Studio(torch.device("cpu")).clip(scene, size).numpy(), render_clip(scene, size)
+    assert drawn.shape == truth.shape
+    difference = np.abs(drawn.astype(int) - truth)
+    assert difference.mean() < 0.2
+    assert np.quantile(difference, 0.995) <= 1
+
+
 def validated(number: int, seed: int) -> None:
     """Whether the reader reads this many rendered clips, and nothing from strangers."""
     rng = np.random.default_rng(seed)
@@ -217,9 +232,9 @@ def test_weather_lies_over_the_picture(weather: str, moves: bool) -> None:
 def test_a_sheet_and_a_track_are_the_clip(seed: int) -> None:
     """Composed from its sheet, a scene agrees with its own rendering to 24 dB or better."""
     scene = draw_scene(np.random.default_rng(seed), replace(READ, styled=0.0))
-    layers = Layers.of(sheet_of(scene).astype(np.float32))
+    layers = Layers.of(torch.from_numpy(sheet_of(scene)))
     truth = render_clip(scene, (128, 80)).astype(float)
-    made = np.stack([layers.picture(View.of(numbers, (128, 80))) for numbers in track_of(scene, 16)])
+    made = layers.pictures([View.of(numbers, (128, 80)) for numbers in track_of(scene, 16)]).movedim(1, -1).numpy()
     assert 10 * np.log10(255**2 / np.square(made - truth).mean()) > 24
 
 
@@ -248,7 +263,7 @@ def test_a_picture_becomes_the_sheet_it_shows() -> None:
     scene = SceneSpec("fox", OWN, "still", "snow", "static")
     picture = render_clip(scene, (128, 80), frames=1)[0].astype(np.float32)
     view = View.of(track_of(scene, 16)[0], (128, 80))
-    again = Layers.of(sheet_from(picture, view)).picture(view)
+    again = Layers.of(torch.from_numpy(sheet_from(picture, view))).pictures([view])[0].movedim(0, -1).numpy()
     assert 10 * np.log10(255**2 / np.square(again - picture).mean()) > 20
 
 
