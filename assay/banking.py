@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ def folder(settings: Settings) -> Path:
 
 def stores(settings: Settings) -> list[BankStore]:
     """The banks that are on: those named in the settings, or all there are. ModelUnavailable where one is missing."""
-    if settings.banks is None and not folder(settings).is_dir():
+    if settings.banks is None and not os.path.isdir(folder(settings)):
         return []  # most installations: nothing is imported
     from safety.frame.banks import BankStore
 

@@ -49,7 +49,7 @@ class Closing(AssayError):
 class Limits:
     """How much one batch may hold, and how much may wait; `weight` is in whatever unit `submit` is told."""
 
-    most: int = 16  # a batch; the gain is in the first few, and everybody in a batch waits for all of it
+    most: int = 8  # a batch; the gain is in the first few, and everybody in a batch waits for all of it
     waiting: int = 256
     weight: int = 200_000
 

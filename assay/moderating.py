@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -48,7 +49,7 @@ class Entry:
     texts: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()  # URLs, data: or remote; fetched by whoever has the means
 
-    @property
+    @cached_property
     def text_items(self) -> list[tuple[Item, str]]:
         """Each text with the item that it is judged as, and several also as one: parts may be innocent alone."""
         return list(Texts(self.texts).items()) if self.texts else []

@@ -30,7 +30,7 @@ class Serving(BaseModel):
     asking: PositiveInt = 32  # creations whose prompt is being judged at one time; beyond it 429
     fetch_urls: bool = False  # may `input_reference` and the like name a URL that the server fetches?
     moderation_hands: PositiveInt = min(2, os.cpu_count() or 1)  # processes that read texts for /v1/moderations
-    moderation_batch: PositiveInt = 16  # texts that one of them is given at a time
+    moderation_batch: PositiveInt = 8  # texts that one of them is given at a time
     moderation_waiting: PositiveInt = 256  # texts that may wait; beyond it 429
     max_moderation_bytes: PositiveInt = 32 << 20  # of one request, with the pictures in it
     scan_bytes: PositiveInt = 64 << 20  # of a file that is scanned while its sender waits

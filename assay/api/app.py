@@ -41,8 +41,10 @@ ROUTERS: tuple[APIRouter, ...] = (
 LIVES: tuple[Callable[[Context], AbstractContextManager[Any]], ...] = (open_desks, watched, metrics.counted, kept_house)
 
 
-def create_app(settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS) -> FastAPI:
-    """The ASGI application of these settings. Nothing is opened before it starts."""
+def create_app(
+    settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS, started: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The ASGI application of these settings. Nothing is opened before it starts; `started` is called once it has."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +54,7 @@ def create_app(settings: Settings, *, routers: Sequence[APIRouter] = ROUTERS) ->
         try:
             for life in LIVES:
                 await run_in_threadpool(here.on_close.enter_context, life(here))
+            started()
             yield
         finally:
             await run_in_threadpool(here.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
@@ -109,18 +109,33 @@ def body(model: type[B]) -> Callable[[Request], AsyncIterator[B]]:
 
     async def read(request: Request) -> AsyncIterator[B]:
         try:
-            fields = await _fields(request)
-            if "video_id" in fields and "video" in model.model_fields:
-                fields["video"] = {"id": fields.pop("video_id")}
-            try:
-                asked = model.model_validate(fields)
-            except ValidationError as error:
-                raise _invalid(error) from None
-            yield asked
+            yield await _asked(request, model)
         finally:
             await request.close()
 
     return read
+
+
+def body_at_once(model: type[B]) -> Callable[[Request], Awaitable[B]]:
+    """The same for a body that no upload belongs to: what was uploaded all the same is gone before the route begins."""
+
+    async def read(request: Request) -> B:
+        try:
+            return await _asked(request, model)
+        finally:
+            await request.close()
+
+    return read
+
+
+async def _asked(request: Request, model: type[B]) -> B:
+    fields = await _fields(request)
+    if "video_id" in fields and "video" in model.model_fields:
+        fields["video"] = {"id": fields.pop("video_id")}
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise _invalid(error) from None
 
 
 async def _fields(request: Request) -> dict[str, Any]:

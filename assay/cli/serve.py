@@ -59,11 +59,10 @@ def serve(chosen: Settings) -> int:
         export_traces()
     err.print(f"assay: policy {chosen.policy}, back-end {chosen.backend}, {serving.workers} workers", markup=False)
     config = uvicorn.Config(
-        create_app(chosen), host=serving.host, port=serving.port, log_level="warning", access_log=False,
+        create_app(chosen, started=settle), host=serving.host, port=serving.port, log_level="warning", access_log=False,
         server_header=False, proxy_headers=False, timeout_graceful_shutdown=int(serving.grace_s),
         ssl_certfile=serving.tls_certificate, ssl_keyfile=serving.tls_key,
     )  # fmt: skip
-    settle()
     with beside(chosen):
         # uvicorn closes down on SIGTERM and then raises it again: the workers must have their end all the same.
         signal.signal(signal.SIGTERM, _leave)

@@ -194,3 +194,15 @@ def test_two_hands_work_at_once(desk: Desk) -> None:
         assert desk.entered.acquire(timeout=10)
         desk.gate.set()
         assert {future.result(10) for future in futures} == {"A", "B"}
+
+
+def test_a_hand_takes_its_share(desk: Desk) -> None:
+    """What waits is divided between the hands: none of them is left idle while another holds everything."""
+    with Batcher(desk.opening, Limits(most=16), hands=2) as batcher:
+        for word in ("first", "second"):
+            batcher.submit(word)
+            assert desk.entered.acquire(timeout=10)
+        futures = batcher.submit(*"abcdef")
+        desk.gate.set()
+        assert [future.result(10) for future in futures] == list("ABCDEF")
+    assert max(map(len, desk.batches)) <= 3

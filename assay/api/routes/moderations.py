@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from assay import banking
 from assay.api import meters
 from assay.api.auth import require
-from assay.api.bodies import Text, _Body, body, documented_body
+from assay.api.bodies import Text, _Body, body_at_once, documented_body
 from assay.api.context import Context, Here
 from assay.api.desks import all_of, ask, desks_of, policy_for
 from assay.api.errors import COMMON, ApiError, documented
@@ -106,7 +106,7 @@ class Moderations(_Open):
 async def create_moderation(
     here: Here,
     caller: Annotated[Caller, Depends(require("moderations"))],
-    asked: Annotated[Asked, Depends(body(Asked))],
+    asked: Annotated[Asked, Depends(body_at_once(Asked))],
 ) -> Any:
     """Judge texts and pictures by the policy; one answer for each string, one for a multimodal array."""
     id = f"modr-{secrets.token_hex(12)}"
