@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -27,6 +28,7 @@ from safety import (
     decide,
     segments,
 )
+from safety.deciding import canonical
 from tests.safety.worlds import policies, policy, quiet, rule, scorings, temporals, track, tracks, video
 
 UNDER = Circumstances("toy", date(2026, 1, 1))
@@ -160,3 +162,12 @@ def test_a_gist_is_of_one_stage() -> None:
     """Items of two stages are decided one by one, and so are their gists."""
     with pytest.raises(ValueError, match="exactly one stage"):
         Gist.of([video(), Item.text(Stage.PROMPT, "p", "words")], [])
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=20), value=st.floats(0, 1), count=st.integers(0, 9)
+)
+def test_a_bare_number_is_written_as_json_writes_it(text: str, value: float, count: int) -> None:
+    """The quick way to write a score for a decision's identity is byte for byte the one over dictionaries."""
+    score = Score(Item(Stage.PROMPT, text, text, count), text, text, value)
+    assert canonical(score) == json.dumps(score.to_json(), sort_keys=True)
