@@ -17,10 +17,11 @@ import numpy as np
 
 from benchmarks.prompts import speed, suites
 from benchmarks.prompts.figures import Values, areas, flagged, recall_at, share
-from benchmarks.prompts.subjects import PEERS, Subject, assay
+from benchmarks.prompts.subjects import PEERS, Subject, assay, assay_without_names
 from benchmarks.prompts.suites import BENIGN, Suite
 
 REVIEW, BLOCK = 0.5, 0.8
+NAMED = ("likeness/public-figure", "ip/*")
 
 
 def top(subject: Subject, texts: Iterable[str], category: str = "any") -> Values:
@@ -63,18 +64,26 @@ def by_category(subject: Subject, some: list[Suite], benign: list[str]) -> None:
 
 def over_blocking(subject: Subject, some: list[Suite]) -> None:
     """Innocent sets: how many reach review, and block, and by which categories."""
-    print("| innocent set | n | review | block | by |")
-    print("|---|---|---|---|---|")
+    print("| innocent set | n | review | of these by other than names | block | by |")
+    print("|---|---|---|---|---|---|")
     for suite in some:
         scored = [subject(text) for text in suite.of(benign=True)]
         best = np.array([max(s.values(), default=0.0) for s in scored])
+        acts = np.array(
+            [max((v for c, v in s.items() if not c.startswith(("ip/", "like"))), default=0.0) for s in scored]
+        )
         counts: dict[str, int] = {}
         for scores in scored:
             for category in (c for c, v in scores.items() if v >= REVIEW):
                 counts[category] = counts.get(category, 0) + 1
         by = ", ".join(f"{c} {n}" for c, n in sorted(counts.items(), key=lambda x: -x[1]))
         name = suite.name + (" (seen)" if suite.seen else "")
-        print(f"| {name} | {len(best)} | {flagged(best, REVIEW)} | {flagged(best, BLOCK)} | {by} |", flush=True)
+        print(
+            f"| {name} | {len(best)} | {flagged(best, REVIEW)} | {flagged(acts, REVIEW)} | {flagged(best, BLOCK)} |",
+            by,
+            "|",
+            flush=True,
+        )
 
 
 def disguises(subject: Subject, some: list[Suite]) -> None:
@@ -93,12 +102,26 @@ def disguises(subject: Subject, some: list[Suite]) -> None:
         print("|", " | ".join(row), "|", flush=True)
 
 
+def names(whole: Subject, some: list[Suite], benign: list[Suite]) -> None:
+    """What the gazetteer adds: the classifier with it and without, on sets that name people, characters and brands."""
+    print("| gazetteer | " + " | ".join(f"{s.name}: {c}, found" for s in some for c in NAMED) + " |", end="")
+    print("".join(f" {suite.name}, flagged |" for suite in benign))
+    print("|---|" + "---|" * (len(some) * len(NAMED) + len(benign)))
+    for name, subject in (("with", whole), ("without", assay_without_names())):
+        row = [name]
+        for suite in some:
+            texts = {c: [p.text for p in suite.prompts if p.category.startswith(c.removesuffix("*"))] for c in NAMED}
+            row += [flagged(top(subject, texts[c], c), REVIEW) for c in NAMED]
+        row += [flagged(top(subject, suite.of(benign=True)), REVIEW) for suite in benign]
+        print("|", " | ".join(row), "|", flush=True)
+
+
 def main() -> None:
     """Prints the tables, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument(
-        "--only", nargs="*", default=["quality", "categories", "over", "disguises", "languages", "speed"]
+        "--only", nargs="*", default=["quality", "categories", "over", "names", "disguises", "languages", "speed"]
     )
     parser.add_argument("--limit", type=int, default=2000, help="prompts of a public set")
     parser.add_argument("--no-peers", action="store_true", help="Assay alone")
@@ -116,6 +139,9 @@ def main() -> None:
     if "over" in options.only:
         print()
         over_blocking(subject, [own[0], own[3], own[5], *public[1:]])
+    if "names" in options.only:
+        print()
+        names(subject, [public[0], own[3]], [s for s in public if s.name in ("fetv", "vbench")])
     if "disguises" in options.only:
         print()
         disguises(subject, own[:3])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 
 from safety import Item, Stage
 from safety.prompt import EmbeddedPromptClassifier
@@ -14,13 +16,23 @@ Subject = Callable[[str], Scores]
 
 def assay(*, remember: bool = False) -> Subject:
     """The classifier as it ships; `remember` where several tables ask for the same texts, never where time is taken."""
-    classifier = EmbeddedPromptClassifier()
+    judge = _judge(EmbeddedPromptClassifier())
+    return cache(judge) if remember else judge
 
+
+def assay_without_names() -> Subject:
+    """The classifier with an empty gazetteer: what the learned judges know of names and descriptions."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "none.yaml").write_text("{id: none, version: '0', category: ip/logo, groups: []}")
+        return _judge(EmbeddedPromptClassifier(gazetteer=Path(folder)))
+
+
+def _judge(classifier: EmbeddedPromptClassifier) -> Subject:
     def judge(text: str) -> Scores:
         scores = classifier.score(Item.text(Stage.PROMPT, "p", text), text)
         return {score.category: score.value for score in scores if score.value is not None}
 
-    return cache(judge) if remember else judge
+    return judge
 
 
 def better_profanity() -> Subject:

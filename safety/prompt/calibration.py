@@ -3,7 +3,8 @@
     {"format": "assay-calibration/1", "model": NAME, "weights_sha256": HEX,
      "encoder_sha256": HEX, "encoder_categories": [CATEGORY, ...],    # where an encoder belongs to it
      "categories": {CATEGORY: {
-        "mix": {"encoder", "linear", "listed", "bias"},  # what is summed to the logit; without it, the linear model's
+        "mix": {"encoder", "linear", "listed", "bias", "weak"},  # what is summed to the logit; without it, the linear
+                                                 # model's; weak: the share of it that a signal of weak words counts
         "knots": [[logit, value], ...],          # a rising, piecewise linear map; flat outside its ends
         "review": POINT, "block": POINT}}}
     POINT = {"threshold", "logit", "fpr", "false_positives", "n", "interval": [lo, hi]}
@@ -41,12 +42,16 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Mix:
-    """What the encoder's logit, the linear model's logit and the lexicon's signal weigh in the logit of a category."""
+    """What the encoder's logit, the linear model's logit and the lexicon's signal weigh in the logit of a category.
+
+    `weak`: the share that counts of a signal below review, which is made of words that say little each.
+    """
 
     encoder: float = 0.0
     linear: float = 1.0
     listed: float = 0.0
     bias: float = 0.0
+    weak: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def _category(name: str, entry: Mapping[str, object]) -> CategoryCalibration:
     if len(knots) < 2 or not rising or not all(0.0 <= y <= 1.0 and np.isfinite(x) for x, y in knots):
         raise ValueError(f"{name}: the knots must rise, with values in [0, 1]")
     mix = Mix(**{part: float(weight) for part, weight in entry.get("mix", {}).items()})  # type: ignore[attr-defined]
-    if not all(np.isfinite(weight) for weight in (mix.encoder, mix.linear, mix.listed, mix.bias)):
+    if not all(np.isfinite(weight) for weight in vars(mix).values()):
         raise ValueError(f"{name}: the weights of the mix must be numbers")
     return CategoryCalibration(knots, _point(entry["review"]), _point(entry["block"]), mix)
 

@@ -68,7 +68,7 @@ class EmbeddedPromptClassifier:
     """
 
     name = "embedded-prompt"
-    version = "4"
+    version = "5"
     categories: tuple[str, ...] = (*LEARNED, MINORS, *names.CATEGORIES)
 
     def __init__(
@@ -236,9 +236,8 @@ def _judged(reading: Reading) -> Sequence[ReadView]:
 
 def _permitted(view: ReadView) -> set[str]:
     """Categories in which a listed name stands that is allowed here or only a word: there the lists decide alone."""
-    if any(isinstance(hit.meaning, Allowed) for hit in view.hits):
-        return set(names.CATEGORIES)
-    return {name.entry.group.category for name in view.names if name.value <= names.AMBIGUOUS}
+    allowed = {category for hit in view.hits if isinstance(hit.meaning, Allowed) for category in hit.meaning.silences}
+    return allowed | {name.entry.group.category for name in view.names if name.value <= names.AMBIGUOUS}
 
 
 def _keep(best: dict[str, Finding], category: str, finding: Finding) -> None:

@@ -28,7 +28,7 @@ ALLOWED_CONTEXT = 0.1  # a name in a context that the group allows
 
 _WINDOW = 4  # words on each side that a cue may stand in, unless the group says otherwise
 _SQUASHED_MIN = 8  # letters; names this long are also found written without spaces
-_FIELDS = {"id", "version", "category", "allowed", "groups", "permits"}
+_FIELDS = {"id", "version", "category", "allowed", "free", "groups", "permits"}
 _PERMIT_FIELDS = {"name", "why", "until"}
 _GROUP_FIELDS = {"kind", "window", "cues", "allow_before", "allow_after", "entries", "ambiguous"}
 
@@ -79,18 +79,21 @@ class Named:
     permit: Permit | None = None
 
 
+@dataclass(frozen=True)
 class Allowed:
-    """What a phrase stands for that takes away the hits it covers."""
+    """What a phrase stands for that takes away the hits it covers, and silences learned judges of some categories."""
+
+    silences: frozenset[str] = frozenset(CATEGORIES)
 
 
 @dataclass(frozen=True)
 class Gazetteer:
-    """All entries of the files that were read, and phrases that are no names. `sha256` is over the files."""
+    """All entries of the files that were read, and phrases that count against nobody. `sha256` is over the files."""
 
     version: str
     sha256: str
     entries: tuple[Entry, ...]
-    allowed: tuple[str, ...]
+    allowed: tuple[tuple[str, Allowed], ...]
 
     @classmethod
     def load(cls, folder: Traversable | None = None, own: Path | None = None) -> Gazetteer:
@@ -108,7 +111,7 @@ class Gazetteer:
             files += sorted((f for f in own.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
         entries: list[Entry] = []
         permits: list[Permit] = []
-        allowed: list[str] = []
+        allowed: list[tuple[str, Allowed]] = []
         versions: list[str] = []
         digest = hashlib.sha256()
         for file in files:
@@ -116,7 +119,9 @@ class Gazetteer:
             digest.update(file.name.encode() + b"\0" + hashlib.sha256(raw).digest())
             document = _document(file.name, raw)
             versions.append(f"{document['id']}@{document['version']}")
-            allowed += [fold_phrase(phrase) for phrase in document.get("allowed") or ()]
+            allowed += [(phrase, Allowed()) for phrase in _folded(document.get("allowed"), f"{file.name}: allowed")]
+            free = Allowed(frozenset({document.get("category", CATEGORIES[0]), CATEGORIES[0]}))
+            allowed += [(phrase, free) for phrase in _folded(document.get("free"), f"{file.name}: free")]
             entries += _entries(file.name, document)
             permits += _permits(file.name, document)
         return cls(",".join(versions), digest.hexdigest(), tuple(_permitted(entries, permits)), tuple(allowed))
@@ -134,7 +139,7 @@ class Gazetteer:
                 if phrase.endswith(" s") and phrase.isascii():  # McDonald's, mcdonalds
                     seen.add(phrase[:-2] + "s")
             yield from ((phrase, entry) for phrase in sorted(seen))
-        yield from ((phrase, Allowed()) for phrase in self.allowed)
+        yield from self.allowed
 
 
 def names_in(key: Key, hits: Sequence[Hit]) -> list[Named]:

@@ -25,6 +25,7 @@ UNKNOWN = "und"
 RECALL_MIN, FPR_MAX = 0.5, 0.03
 
 _OTHER_SCRIPT_MAX = 0.15  # of the letters; a name or a sign in another script is no other language
+_FEW_WORDS = 2  # that say nothing of their language: "molecule"
 _KNOWN_MIN = 0.5  # of the words; measured on English captions and on short foreign ones
 _DOUBT_MIN = 0.3  # between the two the identifier decides
 # Languages with enough speakers and unlike enough that the identifier is believed where few words are known.
@@ -146,6 +147,13 @@ def also_in(text: str) -> tuple[str, ...]:
         return ()
     codes = {_BY_SCRIPT.get(script, UNKNOWN) for script in _other_scripts([char for char in text if char.isalpha()])}
     return tuple(sorted(codes - {UNKNOWN}))
+
+
+def is_english_word(words: Sequence[str], dictionary: frozenset[str]) -> bool:
+    """Whether a text that leaves its language open is a word or two of an English dictionary, and of no other list."""
+    return 0 < len(words) <= _FEW_WORDS and all(
+        word in dictionary and not any(word in _words(code) for code in _LATIN) for word in words
+    )
 
 
 def _other_scripts(letters: Sequence[str]) -> dict[str, float]:

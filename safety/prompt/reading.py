@@ -8,7 +8,7 @@ from functools import cached_property
 
 from safety.prompt.gazetteer import NAMED_BY_CONTEXT, Entry, Gazetteer, Named, names_in
 from safety.prompt.glossary import glossary, reads, rejoined
-from safety.prompt.language import Language, also_in, language_of
+from safety.prompt.language import UNKNOWN, Language, also_in, is_english_word, language_of
 from safety.prompt.lexicon import Benign, Lexicon, Signal, Term, signals
 from safety.prompt.linear import MASK, WINDOW, windows
 from safety.prompt.minors import Cues
@@ -90,7 +90,7 @@ class Reader:
         last = views[-1]
         named = frozenset(word for name in last.names for word in name.hit.phrase.split() if word not in self.common)
         first = next((view.key for view in views if view.key.view.name == "plain"), views[0].key)
-        languages = _languages(last.key, first, self.readable, named)
+        languages = _languages(last.key, first, self.readable, self.vocabulary.dictionary, named)
         codes = {language.code for language in languages} | set(also_in(last.key.text))
         unmeasured = (language for language in languages if not language.measured)
         return Reading(text, _with_lists(views, sorted(codes)), found.tampering, next(unmeasured, languages[0]))
@@ -108,7 +108,9 @@ def _with_lists(views: Sequence[ReadView], codes: Sequence[str]) -> tuple[ReadVi
     )
 
 
-def _languages(key: Key, first: Key, common: frozenset[str], named: frozenset[str]) -> list[Language]:
+def _languages(
+    key: Key, first: Key, common: frozenset[str], dictionary: frozenset[str], named: frozenset[str]
+) -> list[Language]:
     """The language of a text first; a long one is asked window by window as well.
 
     `first` is the key before disguises were undone: letters set apart are joined by English words, so that a text in
@@ -116,6 +118,8 @@ def _languages(key: Key, first: Key, common: frozenset[str], named: frozenset[st
     """
     original = first.view.text
     whole = language_of(key.text or original, original[: 4 * WINDOW], common, named)
+    if whole.code == UNKNOWN and is_english_word(key.text.split(), dictionary):
+        whole = Language("en", True)
     words = rejoined(first)
     if words != first.text and (joined := language_of(words, words, common, named)).code != whole.code:
         whole = joined if reads(joined.code) else whole

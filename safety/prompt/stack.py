@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from safety.errors import ModelUnavailable
-from safety.prompt.calibration import Calibration, Mix
+from safety.prompt.calibration import REVIEW, Calibration, Mix
 from safety.prompt.encoder import Encoder, Judged, encoded_text
 from safety.prompt.linear import Features, LinearModel, features_of, windows
 from safety.prompt.reading import ReadView
@@ -98,7 +98,7 @@ class LearnedJudge:
         return out
 
     def _mixed(self, category: str, mix: Mix, heard: _Heard) -> float:
-        total = mix.bias + mix.listed * self._listed(category, heard)
+        total = mix.bias + mix.listed * float(counted(mix, np.float64(self._listed(category, heard))))
         if mix.linear:
             total += mix.linear * (heard.linear[category].logit if category in heard.linear else SILENT)
         if mix.encoder:
@@ -140,5 +140,10 @@ class LearnedJudge:
 
 def mixed(mix: Mix, encoder: np.ndarray, linear: np.ndarray, listed: np.ndarray) -> np.ndarray:
     """The mix over arrays of logits and signals, as calibration and benchmarks compute it."""
-    total: np.ndarray = mix.bias + mix.encoder * encoder + mix.linear * linear + mix.listed * listed
+    total: np.ndarray = mix.bias + mix.encoder * encoder + mix.linear * linear + mix.listed * counted(mix, listed)
     return total
+
+
+def counted(mix: Mix, listed: np.ndarray | np.float64) -> np.ndarray:
+    """The lexicon's signals as a mix counts them: of those of weak words alone a share."""
+    return np.where(listed < REVIEW, mix.weak * listed, listed)

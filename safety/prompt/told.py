@@ -85,6 +85,7 @@ class Descriptions:
         """`rarity`: JSON {"texts": number of captions, "words": {word: in how many of them}}."""
         counted = json.loads(rarity)
         self._texts, self._words = int(counted["texts"]), counted["words"]
+        self._rare: dict[str, float] = {}
         self._categories = [one.category for one in lines]
         self._index: dict[Gram, list[tuple[int, float]]] = defaultdict(list)
         for number, one in enumerate(lines):
@@ -120,7 +121,9 @@ class Descriptions:
         return totals
 
     def _rarity(self, word: str) -> float:
-        return math.log((self._texts + 1) / (self._words.get(word, 0) + 1))
+        if word not in self._rare:  # a description says its words again and again
+            self._rare[word] = math.log((self._texts + 1) / (self._words.get(word, 0) + 1))
+        return self._rare[word]
 
     def _grams(self, one: Known) -> Mapping[Gram, float]:
         """What counts for one line: its rare words, two of a phrase, and one of a phrase with what it is called."""
@@ -135,15 +138,15 @@ class Descriptions:
     def _grams_of(self, words: Sequence[str], base: Sequence[str]) -> Mapping[Gram, float]:
         grams: dict[Gram, float] = {}
         for place, word in enumerate(words):
-            grams[word] = _SINGLE * self._rarity(word)
+            rare = self._rarity(word)
+            grams[word] = _SINGLE * rare
             for other in words[place + 1 : place + _NEAR_IN_PHRASE]:
                 if other != word:
-                    grams[_pair(word, other)] = _SINGLE * (self._rarity(word) + self._rarity(other))
+                    grams[_pair(word, other)] = _SINGLE * (rare + self._rarity(other))
             for other in base:
                 if other != word:
                     pair = _pair(word, other)
-                    both = _WITH_BASE * (self._rarity(word) + self._rarity(other))
-                    grams[pair] = max(grams.get(pair, 0.0), both)
+                    grams[pair] = max(grams.get(pair, 0.0), _WITH_BASE * (rare + self._rarity(other)))
         return grams
 
 

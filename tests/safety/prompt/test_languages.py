@@ -143,6 +143,14 @@ def test_english_with_foreign_names_and_words_stays_english(classifier: Embedded
     assert classifier._reader.read(text).language.code == "en"
 
 
+@pytest.mark.parametrize(
+    ("word", "code"), [("molecule", "en"), ("fairness", "en"), ("guerra", "es"), ("schwein", "und")]
+)
+def test_one_word_of_the_dictionary_is_english(classifier: EmbeddedPromptClassifier, word: str, code: str) -> None:
+    """A single English word is judged; one that another language has, or none, is not taken for English."""
+    assert classifier._reader.read(word).language.code == code
+
+
 @pytest.mark.parametrize("disguise", [zero_width, fullwidth])
 @pytest.mark.parametrize("code", sorted(HARM))
 def test_invisible_and_fullwidth_characters_hide_nothing(

@@ -19,10 +19,12 @@ from hypothesis import example, given, settings, strategies as st
 
 from safety import Absence, Item, ModelUnavailable, PromptClassifier, Score, Stage, is_category
 from safety.prompt import Calibration, EmbeddedPromptClassifier
+from safety.prompt.calibration import Mix
 from safety.prompt.corpus import pairs
 from safety.prompt.language import language_of
 from safety.prompt.linear import BUCKETS, STRIDE, WINDOW, features, windows
 from safety.prompt.obfuscation import DISGUISES
+from safety.prompt.stack import counted
 
 WEIGHTS = Path(str(resources.files("safety.prompt") / "weights"))
 BLOCK, REVIEW = 0.8, 0.5
@@ -420,3 +422,9 @@ def test_inference_needs_no_torch_and_no_sklearn() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_weak_words_count_a_share_where_the_mix_says_so() -> None:
+    """A signal below review counts by its share; one that asks for review counts in full."""
+    values = counted(Mix(weak=0.2), np.array([0.0, 0.2, 0.49, 0.5, 0.9]))
+    assert values == pytest.approx([0.0, 0.04, 0.098, 0.5, 0.9])

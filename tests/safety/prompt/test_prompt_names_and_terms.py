@@ -6,13 +6,16 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from safety import PolicyError
 from safety.prompt import minors
 from safety.prompt.corpus import grammar, named_pairs
 from safety.prompt.gazetteer import AMBIGUOUS, CATEGORIES, NAMED, NAMED_BY_CONTEXT, Gazetteer
 from safety.prompt.lexicon import Lexicon, inflected, written_out
+from safety.prompt.listing import fold_phrase
 from safety.prompt.minors import Cues, Level, conjunction
+from safety.prompt.phrases import phrase_key
 from safety.prompt.reading import Reader, ReadView
 
 COMMON = "a the in on with and of cat dog man woman at is"
@@ -293,3 +296,9 @@ def test_wrappers_keep_the_text() -> None:
     forms = grammar.wrapped("a cat on a roof", 5, random.Random(1))
     assert len(set(forms)) == 5
     assert all("a cat on a roof" in form for form in forms)
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=40))
+def test_plain_words_fold_as_any_phrase(text: str) -> None:
+    """The short way for phrases of plain words gives the key that the pattern gives."""
+    assert fold_phrase(text) == phrase_key(text.lower())

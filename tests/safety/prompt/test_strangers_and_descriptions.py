@@ -62,3 +62,23 @@ def test_given_names_are_words_in_key_form() -> None:
 
 def _values(embedded: EmbeddedPromptClassifier, text: str) -> dict[str, float]:
     return {s.category: s.value or 0.0 for s in embedded.score(Item.text(Stage.PROMPT, "p", text), text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The bund Shanghai by Hokusai, in the style of Ukiyo",
+        "a drawing of a space shuttle in the style of da Vinci",
+        "a poster of a cat dressed as the French emperor Napoleon",
+    ],
+)
+def test_masters_and_people_of_history_are_free(embedded: EmbeddedPromptClassifier, text: str) -> None:
+    """Whose work or likeness is history asks for nobody's look."""
+    values = _values(embedded, text)
+    assert max(values["ip/style"], values["likeness/public-figure"]) < 0.5
+
+
+def test_a_free_master_hides_no_described_character(embedded: EmbeddedPromptClassifier) -> None:
+    """A free name silences what it is free of, and a character described beside it is still found."""
+    text = "the boy wizard with a lightning scar on a broom, in the style of Van Gogh"
+    assert _values(embedded, text)["ip/character"] >= 0.5
