@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scan race|trunk|flash|memory|mutate|text|alarms ...`; results in results.md."""
+"""`python -m benchmarks.scan race|trunk|agree|flash|memory|mutate|text|alarms ...`; results in results.md."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def main() -> None:
     trunk = ways.add_parser("trunk", help="the embedded trunk alone, as a share of decoding and resizing")
     trunk.add_argument("--rounds", type=int, default=7)
     trunk.add_argument("--frames", type=int, default=200)
+    agree = ways.add_parser("agree", help="what NudeNet reports by its own loop and by our engine, video by video")
+    agree.add_argument("videos", nargs="+", type=Path)
     flash = ways.add_parser("flash", help="what is looked at and found of a single inserted frame")
     flash.add_argument("--trials", type=int, default=30)
     flash.add_argument("--frames", type=int, default=100)
@@ -45,6 +47,10 @@ def _run(options: argparse.Namespace, folder: Path) -> str:
 
     if options.way in ("text", "alarms"):
         return str(importlib.import_module(f"benchmarks.scan.{options.way}").main(options.arguments))
+    if options.way == "agree":
+        from benchmarks.scan.race import agree
+
+        return agree(options.videos)
     if options.way == "mutate":
         from benchmarks.scan.mutate import mutate
 

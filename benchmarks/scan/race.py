@@ -108,6 +108,25 @@ def race(path: Path, rounds: int, cheap: FrameClassifier | None) -> str:
     return _table(path, times, values, nudenet.runtime or "", loads)
 
 
+def agree(videos: Sequence[Path]) -> str:
+    """Markdown: what NudeNet reports of every frame end to end, its own loop beside ours, video by video."""
+    from nudenet import NudeDetector
+
+    detector, nudenet = NudeDetector(), NudenetClassifier()
+    lines = ["| video | frames | either reports | differ at most, both report | one reports, the other not |"]
+    lines.append("|---|---|---|---|---|")
+    for path in videos:
+        theirs, mine = np.array(loop_a(path, detector)), np.array(ours(path, nudenet))
+        if len(theirs) != len(mine):
+            lines.append(f"| {path.name} | {len(theirs)} and {len(mine)}: not compared | | | |")
+            continue
+        both, one = (theirs > 0) & (mine > 0), (theirs > 0) ^ (mine > 0)
+        apart = f"{np.abs(theirs - mine)[both].max():.4f}" if both.any() else ""
+        alone = f"{one.sum()} ({np.maximum(theirs, mine)[one].max():.3f} at most)" if one.any() else "0"
+        lines.append(f"| {path.name} | {len(mine)} | {(both | one).sum()} | {apart} | {alone} |")
+    return "\n".join(lines)
+
+
 def _table(
     path: Path, times: Mapping[str, list[tuple[float, float]]], values: Mapping[str, list[float]], runtime: str,
     loads: Sequence[float],
