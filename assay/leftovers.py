@@ -11,6 +11,8 @@ import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +36,7 @@ class OwnerLock:
         while True:
             self._descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            if self.path.exists() and os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
+            if _is_at(self.path, self._descriptor):
                 return self
             os.close(self._descriptor)  # somebody swept the file before it was locked
 
@@ -47,36 +49,59 @@ class OwnerLock:
 
 
 def sweep(settings: Settings) -> list[str]:
-    """Clears away what dead workers left; returns their names. Safe to call at any time, from any process."""
+    """Clears away what dead workers left; returns their names. Safe to call at any time, from any process.
+
+    A dead worker's lock is held meanwhile: one that is just being started has its file before its lock, and must not
+    come to life, and to a job, while it is being buried.
+    """
     if not settings.private.is_dir():
         return []
-    dead = [path for path in settings.private.glob("worker-*.lock") if _nobody_holds(path)]
-    if dead:
-        from assay.ledger import Ledger  # only where there is something to settle
-
-        ledger = Ledger(settings.ledger)
-        for path in dead:
-            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-            ledger.settle_running(path.stem, "its process died; nothing was released")
-            path.unlink(missing_ok=True)
-        ledger.close()
+    dead = []
+    with ExitStack() as stack:
+        for path in settings.private.glob("worker-*.lock"):
+            if (descriptor := _seized(path)) is not None:
+                stack.callback(os.close, descriptor)
+                dead.append(path)
+        if dead:
+            _bury(settings, dead)
     return [path.stem for path in dead]
+
+
+def _bury(settings: Settings, dead: Sequence[Path]) -> None:
+    from assay.ledger import Ledger  # only where there is something to settle
+
+    ledger = Ledger(settings.ledger)
+    for path in dead:
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        ledger.settle_running(path.stem, "its process died; nothing was released")
+        path.unlink(missing_ok=True)
+    ledger.close()
 
 
 def _lock_path(settings: Settings, owner: str) -> Path:
     return settings.private / f"{owner}.lock"
 
 
-def _nobody_holds(path: Path) -> bool:
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether that very file still stands there: others may have cleared it away, and a new one may be in its place."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _seized(path: Path) -> int | None:
+    """The lock of an owner that is dead, now held by us, as a descriptor; None where the owner lives or is cleared."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    else:
-        return True
-    finally:
         os.close(descriptor)
+        return None
+    if _is_at(path, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
