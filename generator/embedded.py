@@ -35,7 +35,8 @@ from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, P
 from generator.weights_file import FOLDER, read_weights
 
 if TYPE_CHECKING:
-    from generator.sampler import Clip, Sampler
+    from generator.film import Film
+    from generator.sampler import Sampler
 
 CHUNK: Final = 4  # frames handed over at a time: 25 MB at 1920x1080
 INSTALL: Final = "the embedded generator needs PyTorch: pip install 'assay-video[generate]'"
@@ -110,26 +111,22 @@ class EmbeddedGenerator:
         )
 
 
-def _whole(clip: Clip, given: Given) -> Clip:
-    """A decoded clip (N, h, w, 3) with the frames that stand, and without the steps between patches."""
-    stood = np.where(given.known[:, None, None, None], given.native.astype(np.float32), clip)  # (N, h, w, 3)
-    return settle(stood, given.known, STEP)
+def _whole(film: Film, given: Given) -> Film:
+    """A decoded film with the frames that stand, and without the steps between patches."""
+    stood = np.where(given.known[:, None, None, None], given.native.astype(np.float32), film.clip)  # (N, h, w, 3)
+    return film.with_clip(settle(stood, given.known, STEP))
 
 
-def _finished(clip: Clip, request: GenerationRequest, geometry: Geometry) -> Iterator[Frames]:
+def _finished(film: Film, request: GenerationRequest, geometry: Geometry) -> Iterator[Frames]:
     """The output frames, a chunk at a time; a given frame stands where it was given."""
     for start in range(0, geometry.frames, CHUNK):
         indices = range(start, min(start + CHUNK, geometry.frames))
         pixels = np.empty((len(indices), geometry.size[1], geometry.size[0], 3), np.uint8)
         for row, index in enumerate(indices):
             stood = standing(request, index)
-            pixels[row] = geometry.enlarge(clip, index) if stood is None else stood
+            pixels[row] = geometry.enlarge(film.at(geometry.position(index))) if stood is None else stood
         yield Frames(pixels, start)
 
 
-def _preview(decode: Callable[[], Clip], given: Given) -> Pixels:
-    return _bytes(_whole(decode(), given))
-
-
-def _bytes(clip: Clip) -> Pixels:
-    return np.rint(clip).astype(np.uint8)
+def _preview(decode: Callable[[], Film], given: Given) -> Pixels:
+    return np.rint(_whole(decode(), given).clip).astype(np.uint8)

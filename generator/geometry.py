@@ -47,12 +47,12 @@ class Geometry:
         """Where output frame `index` lies among the native frames, from 0 to N - 1."""
         return min(float(index / self.fps) * NATIVE_FPS, self.native_frames - 1.0)
 
-    def enlarge(self, clip: NDArray[np.float32], index: int) -> Pixels:
-        """Output frame `index` from a native clip (N, h, w, 3) in [0, 255]: blended in time, enlarged, cropped."""
-        at = self.position(index)
-        early, late = math.floor(at), math.ceil(at)
-        blend = clip[early] * (1 - (at - early)) + clip[late] * (at - early)  # (h, w, 3)
-        return _rounded(cover(blend, self.size))
+    def enlarge(self, picture: NDArray[np.float32]) -> Pixels:
+        """A native picture (h, w, 3) in [0, 255], enlarged and cropped to the size asked for: uint8 (H, W, 3).
+
+        It may be rounded in place.
+        """
+        return _rounded(cover(picture, self.size))
 
     def notes(self, request: GenerationRequest) -> Iterator[str]:
         """What was changed on the way, in words."""
@@ -72,7 +72,7 @@ class Geometry:
         if seconds < self.native_frames / NATIVE_FPS:
             yield f"the model makes {self.native_frames / NATIVE_FPS:g} s: cut after {seconds:g} s"
         if self.fps != NATIVE_FPS:
-            yield f"{self.frames} frames at {self.fps} fps were blended from {self.native_frames} frames"
+            yield f"{self.frames} frames at {self.fps} fps were drawn between {self.native_frames} frames"
 
 
 def settle(clip: NDArray[np.float32], known: NDArray[np.bool_], patch: int) -> NDArray[np.float32]:

@@ -148,7 +148,7 @@ def draw_clips(which: Which, of: Range, painter: Part | None = None) -> Batch:
     for scene, clip, sheet in zip(scenes, clips, sheets, strict=True):
         given = Given(clip.cpu().numpy(), _given(rng), np.zeros(FRAMES))
         shot = Shot(track_of(scene, FRAMES, FPS), 0, shape)
-        drafts.append(draft_of([shot], [Layers.of(sheet)], given, fit=False))
+        drafts.append(draft_of([shot], [Layers.of(sheet)], given))
         known.append(given.known)
     draft = torch.stack(drafts)  # (B, T, H, W, 3)
     clue = Clue(

@@ -15,12 +15,12 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from generator.checkpoint import read
 from generator.codec import CLIP_PATCH, SHEET_PATCH, TRACK_PATCH, to_signed
-from generator.draft import Shot, draft_of
+from generator.draft import Shot, draft_of, fitted
+from generator.film import Clip, Film
 from generator.flow import Clue, Pull, walk
 from generator.geometry import LEAST, NATIVE_FPS, WINDOW, Geometry, Given
 from generator.layers import Layers
@@ -37,7 +37,6 @@ GUIDED: Final = 0.1
 PLANNED_IN: Final = 6  # steps of the planner: a thousandth of the work
 FILMED: Final = 3  # one step of so many is the filmer's
 _MOST: Final = 6.0  # units that a number of a track may be away from 0
-Clip = NDArray[np.float32]  # (N, h, w, 3) in [0, 255]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ class Sampler:
         self._known = self._model.known
         self._backdrops = max(1, sum(word.startswith(f"{BACKDROP}:") for word in self._known))
 
-    def steps(self, request: GenerationRequest, geometry: Geometry, given: Given) -> Iterator[Callable[[], Clip]]:
+    def steps(self, request: GenerationRequest, geometry: Geometry, given: Given) -> Iterator[Callable[[], Film]]:
         """After each denoising step, a function that decodes the clip believed in; the last one gives the clip."""
         parts = self._parts(request, geometry)
         shots = self._plan(parts, geometry, _random(request, 0))
@@ -73,7 +72,7 @@ class Sampler:
             if request.steps > 1:
                 yield partial(self._draft, sheets, shots, given)
         draft = self._draft(sheets, shots, given)
-        for latents in self._film(parts, geometry, (draft, given), _random(request, 2), filming):
+        for latents in self._film(parts, geometry, (draft.clip, given), _random(request, 2), filming):
             yield partial(self._filmed, draft, latents)
 
     def _parts(self, request: GenerationRequest, geometry: Geometry) -> list[Part]:
@@ -149,14 +148,17 @@ class Sampler:
                 pull.until[row] = 1 - float(given.pull[frames].max())
         return pull
 
-    def _draft(self, sheets: Tensor, shots: list[Shot], given: Given) -> Clip:
+    def _draft(self, sheets: Tensor, shots: list[Shot], given: Given) -> Film:
         pixels = ((self._model.painter.codec.decode(sheets)[:, 0] + 1) * 127.5).clamp(0, 255)  # (B, H, W, 3)
-        return np.asarray(draft_of(shots, [Layers.of(sheet) for sheet in pixels], given).numpy(), np.float32)
+        layers = [Layers.of(sheet) for sheet in pixels]
+        placed = [fitted(shot, layer, given) for shot, layer in zip(shots, layers, strict=True)]
+        return Film(np.asarray(draft_of(placed, layers, given).numpy(), np.float32), placed, layers)
 
-    def _filmed(self, draft: Clip, latents: Tensor) -> Clip:
-        """The draft (N, h, w, 3) with what the filmer adds to it."""
-        more = self._model.filmer.codec.decode(latents)[0, : len(draft)]  # (N, h, w, 3) in [-1, 1]
-        return np.asarray((torch.from_numpy(draft) + 127.5 * more).clamp(0, 255).numpy(), np.float32)
+    def _filmed(self, draft: Film, latents: Tensor) -> Film:
+        """The draft with what the filmer adds to it."""
+        more = self._model.filmer.codec.decode(latents)[0, : len(draft.clip)]  # (N, h, w, 3) in [-1, 1]
+        clip = (torch.from_numpy(draft.clip) + 127.5 * more).clamp(0, 255).numpy()
+        return draft.with_clip(np.asarray(clip, np.float32))
 
     def _tokens(self, words: list[dict[str, str]]) -> Tensor:
         return torch.from_numpy(encode(words, self._known))

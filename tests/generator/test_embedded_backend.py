@@ -156,7 +156,7 @@ def test_closing_the_stream_ends_it(generator: VideoGenerator) -> None:
     [((512, 288), (128, 80)), ((288, 512), (80, 128)), ((101, 99), (104, 104)), ((1920, 1080), (128, 80))],
 )
 def test_geometry_is_exact_and_said(weights: Path, size: tuple[int, int], native: tuple[int, int]) -> None:
-    """Frames have the size asked for, and the record says native size, factor, crop and blending."""
+    """Frames have the size asked for, and the record says native size, factor, crop and frames between."""
     request = GenerationRequest("a red ball", size=size, seconds=0.25, steps=1)
     events = list(EmbeddedGenerator(weights).generate(request))
     frames, record = pixels(iter(events)), events[-1].record  # type: ignore[union-attr]
@@ -168,7 +168,7 @@ def test_geometry_is_exact_and_said(weights: Path, size: tuple[int, int], native
         f"made at {native[0]}x{native[1]}",
         "cropped around the middle",
         "cut after 0.25 s",
-        "blended from 16",
+        "drawn between 16",
     ):
         assert piece in said
 
