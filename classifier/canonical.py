@@ -22,6 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from classifier.detail import fineness
 from media import Frame, Undecodable, Video
 
 SIDE = 256  # pixels; of what generators made up to 2024 much is not larger, and enlarging adds nothing
@@ -44,6 +45,7 @@ class Stretch:
     start_s: float
     end_s: float
     side: int  # the shorter side of the pictures before they were scaled, pixels; decides whether we answer, not what
+    detail: NDArray[np.float64]  # (NUMBERS,) of `classifier.detail`, before the codec pass; decides the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,7 @@ def square(pixels: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
 def encoded(squares: Squares) -> Stretch:
     """The stretch after one H.264 pass in memory."""
     luma, chroma = decode(encode(squares.pixels))
-    return Stretch(luma, chroma, squares.start_s, squares.end_s, squares.side)
+    return Stretch(luma, chroma, squares.start_s, squares.end_s, squares.side, fineness(squares.pixels))
 
 
 def encode(pixels: NDArray[np.uint8]) -> bytes:

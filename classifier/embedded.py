@@ -25,6 +25,7 @@ from classifier.signal import ForensicSignal
 from media import AssayError, Video, probe
 
 SMALLEST: Final = 112  # pixels of the shorter side; half of what the model sees would be invented below
+LOST: Final = "too few lines of real detail (scaled down and up, or blurred); the detector reads the finest ones"
 STILL: Final = 0.35  # grey levels between pictures, on average; below it there is no motion to speak of
 Floats = NDArray[np.float64]
 _DECODER_ERRORS = (av.FFmpegError, cv2.error, ValueError, RuntimeError, MemoryError, ArithmeticError)
@@ -72,12 +73,16 @@ class EmbeddedForensic:
         """What it says of canonical stretches; `judge` is this after `stretches`."""
         if silence := silenced(found):
             return self._mute(silence)
+        gone = bool(self._model.coarse(np.stack([one.detail for one in found])).mean() > 0)
+        if unmoved(found) and not gone:  # what is soft seems to move less, and must not pass for a still
+            return self._mute("its pictures hardly differ; a still shown as video has no motion to judge")
         numbers = np.stack([vector(one, self._model.names) for one in found])
         opinions = self._model.opinions(numbers)  # (stretches, experts)
         known = self._model.recognised(numbers)  # (stretches,)
         each = np.maximum(opinions.mean(1), known)
         value, line = probability(max(opinions.mean(), known.mean())), self._calibration.threshold
-        doubt = None if probability(known.mean()) >= line else doubted(self._model, numbers, opinions, line)
+        doubt = LOST if gone else doubted(self._model, numbers, opinions, line)
+        doubt = None if probability(known.mean()) >= line else doubt
         return ForensicSignal(
             value=value,
             absence=doubt,
@@ -116,15 +121,18 @@ def log_odds(value: float) -> float:
 
 
 def silenced(found: list[Stretch]) -> str | None:
-    """Why nothing can be said at all: too few pictures, too small ones, or ones that hardly move."""
+    """Why nothing can be said at all: too few pictures, or too small ones."""
     if not found:
         return f"fewer than {SHORTEST} pictures at about 8 a second, which is too few to judge"
     side = min(one.side for one in found)
     if side < SMALLEST:
         return f"its pictures are {side} pixels on their shorter side; below {SMALLEST} too little is left to judge"
-    if all(liveliness(one) < STILL for one in found):
-        return "its pictures hardly differ; a still shown as video has no motion to judge"
     return None
+
+
+def unmoved(found: list[Stretch]) -> bool:
+    """Whether the pictures of every stretch hardly differ."""
+    return all(liveliness(one) < STILL for one in found)
 
 
 def liveliness(stretch: Stretch) -> float:
@@ -134,7 +142,8 @@ def liveliness(stretch: Stretch) -> float:
 
 
 def doubted(model: Model, numbers: Floats, opinions: Floats, line: float) -> str | None:
-    """Why a value is held against no threshold: pictures unknown or without detail, experts apart, or a close value.
+    """Why a value is held against no threshold, where detail is not lost: pictures unknown, experts apart, or a close
+    value.
 
     numbers (stretches, n); opinions (stretches, experts), log-odds; line, the threshold.
     """
@@ -143,8 +152,6 @@ def doubted(model: Model, numbers: Floats, opinions: Floats, line: float) -> str
     apart = opinions.mean(0)
     if float(apart.max() - apart.min()) > model.limits["apart"]:
         return "light and colour of its finest detail speak against each other"
-    if float(model.worn(numbers).mean()) > 0:
-        return "its finest detail is gone (scaled down and up, or blurred), and with it what the detector reads"
     if model.limits["between"] <= probability(opinions.mean()) < line:
         return "the score lies between most of camera footage and the threshold"
     return None

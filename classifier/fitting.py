@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from classifier.canonical import decode
+from classifier.detail import NUMBERS
 from classifier.features import named
-from classifier.model import CLIP, Model
+from classifier.model import CLIP, RANKS, Model
 
 SEED: Final = 20261122
 FOLDS: Final = 9
@@ -186,7 +187,12 @@ def fitted(table: Table, used: Flags, recipe: Recipe = RECIPE, labels: Flags | N
         rows.append(row)
         biases.append(float(line.intercept_[0]))
     silent = np.append(np.zeros(len(table.names)), -30.0)
-    return Model(table.names, centre, spread, np.stack(rows), np.array(biases), silent, silent, {}, "")
+    mute = np.append(np.zeros(NUMBERS), -30.0)
+    flat = np.zeros((len(rows), RANKS))
+    model = Model(table.names, centre, spread, np.stack(rows), np.array(biases), flat, silent, mute, {}, "")
+    ranked = used & table.clean & ~table.mimic & ~table.own
+    said = model.spoken(table.numbers[ranked])
+    return replace(model, grid=np.quantile(said, np.linspace(0, 1, RANKS), axis=0).T)
 
 
 def folds_of(table: Table, seed: int) -> NDArray[np.intp]:

@@ -20,8 +20,10 @@ from safety import ModelUnavailable
 FOLDER: Final = Path(__file__).parent / "weights"
 WEIGHTS, LISTING, CALIBRATION = "forensic.npz", "forensic.json", "forensic.calibration.json"
 CLIP: Final = 3.0  # deviations; what lies farther out counts as this far
+RANKS: Final = 101  # in steps of a hundredth
 
-_ARRAYS: Final = ("centre", "spread", "weights", "bias", "known", "lost")
+_ARRAYS: Final = ("centre", "spread", "weights", "bias", "grid", "known", "lost")
+_TAIL: Final = 0.1  # how far an expert may go alone: no clip is rarer to it than one of ten
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +31,9 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True, eq=False)
 class Model:
     """Experts (rows of `weights`) that each see some of the numbers; the evidence is the mean of what they say.
+
+    What an expert says is its rank: the share of training clips about which it says less. So each has the same voice,
+    and one that meets something outlandish cannot outvote the others.
 
     `known` is an expert for one generator, our own, which speaks for itself or not at all: the evidence is the larger
     of the two. It is shifted so that it reaches the threshold for at most a hundredth of real footage. `lost` tells
@@ -43,22 +48,29 @@ class Model:
     spread: Floats  # (n,)
     weights: Floats  # (experts, n)
     bias: Floats  # (experts,)
+    grid: Floats  # (experts, RANKS): what each says of training clips, in order
     known: Floats  # (n + 1,): weights and bias
-    lost: Floats  # (n + 1,), the same
+    lost: Floats  # (NUMBERS + 1,): the same over the numbers of `classifier.detail`
     limits: dict[str, float]
     sha256: str
 
     def opinions(self, numbers: Floats) -> Floats:
-        """What each expert says of stretches (N, n), as log-odds: (N, experts)."""
+        """What each expert says of stretches (N, n), its rank as log-odds: (N, experts)."""
+        said, shares = self.spoken(numbers).T, np.linspace(_TAIL, 1 - _TAIL, RANKS)
+        ranks = [np.interp(each, row, shares) for each, row in zip(said, self.grid, strict=True)]
+        return np.log(np.stack(ranks, 1) / (1 - np.stack(ranks, 1)))
+
+    def spoken(self, numbers: Floats) -> Floats:
+        """What each expert says of stretches (N, n) before it is ranked: (N, experts)."""
         return np.asarray(self.standard(numbers) @ self.weights.T + self.bias, np.float64)
 
     def recognised(self, numbers: Floats) -> Floats:
         """What the expert for our own generator says of stretches (N, n), as log-odds: (N,)."""
         return np.asarray(self.standard(numbers) @ self.known[:-1] + self.known[-1], np.float64)
 
-    def worn(self, numbers: Floats) -> Floats:
-        """How surely the fine detail of stretches (N, n) is gone; above 0 it is: (N,)."""
-        return np.asarray(self.standard(numbers) @ self.lost[:-1] + self.lost[-1], np.float64)
+    def coarse(self, detail: Floats) -> Floats:
+        """How surely the fine detail of stretches is gone, by their `detail` (N, NUMBERS); above 0 it is: (N,)."""
+        return np.asarray(detail @ self.lost[:-1] + self.lost[-1], np.float64)
 
     def standard(self, numbers: Floats) -> Floats:
         """Numbers (N, n) in deviations from the training clips' centre, cut off at CLIP."""
@@ -98,6 +110,7 @@ def write_model(model: Model, folder: Path = FOLDER) -> str:
         spread=model.spread.astype(np.float32),
         weights=model.weights.astype(np.float32),
         bias=model.bias.astype(np.float32),
+        grid=model.grid.astype(np.float32),
         known=model.known.astype(np.float32),
         lost=model.lost.astype(np.float32),
         limit_names=np.array(list(model.limits)),

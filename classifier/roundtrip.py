@@ -1,15 +1,16 @@
 """Pictures that were scaled down and up again: the detector reads the finest detail, and there it is gone.
 
-An expert tells such pictures from others by the detector's own numbers, so that it says "undecided" instead of taking a
-clip whose traces were erased for one without traces. In use it is one row of weights (`Model.lost`); the rest is
-for training.
+An expert tells such pictures from others by `classifier.detail`, so that the detector says "undecided" instead of
+taking a clip whose traces were erased for one without traces. In use it is one row of weights (`Model.lost`); the rest
+is for training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -17,14 +18,41 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from classifier import degrade
-from classifier.canonical import SIDE, decode, encode
+from classifier.canonical import SIDE, decode, encode, sampled
+from classifier.degrade import Clip
+from classifier.detail import fineness
 from classifier.features import groups_of, named
-from classifier.fitting import SEED, Floats, Table, folds_of, weights_of
-from classifier.model import Model
+from classifier.fitting import FOLDS, SEED, Floats, Table
+from media import probe
 
 THROUGH: Final = 128  # pixels
-SEEN: Final = "signs/"  # how the names of the numbers begin that tell it; of colours half is lost in any case
-ALARMS: Final = 0.06  # of clips as they are that are taken for such
+CAUGHT: Final = 0.995  # of clips after a round trip, by each of WAYS, whose source the fit has not seen
+APART: Final = 3  # every so many-th picture is looked at
+STRENGTH: Final = 0.1  # inverse of the penalty
+
+
+def through(down: int, up: int, side: int = SIDE, quality: int | None = None) -> Callable[[Clip], Clip]:
+    """Down to THROUGH pixels and up to `side`, by OpenCV's interpolations, and an H.264 pass at this CRF."""
+
+    def scaled(clip: Clip, to: int, how: int) -> Clip:
+        return np.stack([np.asarray(cv2.resize(one, (to, to), interpolation=how), np.uint8) for one in clip])
+
+    def trip(clip: Clip) -> Clip:
+        made = scaled(scaled(clip, THROUGH, down), side, up)
+        made = made if quality is None else degrade.recode(made, "h264", quality)
+        return scaled(made, SIDE, cv2.INTER_AREA) if side > SIDE else made
+
+    return trip
+
+
+WAYS: Final[Mapping[str, Callable[[Clip], Clip]]] = {
+    "area, cubic": through(cv2.INTER_AREA, cv2.INTER_CUBIC),
+    "area, cubic, crf 18": through(cv2.INTER_AREA, cv2.INTER_CUBIC, quality=18),
+    "area, cubic, crf 28": through(cv2.INTER_AREA, cv2.INTER_CUBIC, quality=28),
+    "area, linear, crf 23": through(cv2.INTER_AREA, cv2.INTER_LINEAR, quality=23),
+    "area, Lanczos at 384, crf 23": through(cv2.INTER_AREA, cv2.INTER_LANCZOS4, 384, 23),
+    "linear, cubic, crf 23": through(cv2.INTER_LINEAR_EXACT, cv2.INTER_CUBIC, quality=23),
+}
 
 
 def tripped(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -56,38 +84,73 @@ def round_trips(table: Table, cache: Path) -> Table:
     return Table(np.stack(numbers), table.colours[chosen], table.names, tuple(table.rows[place] for place in chosen))
 
 
-def lost_of(table: Table, trips: Table, model: Model, left_out: Collection[str] = ()) -> Floats:
-    """Weights and bias, (n + 1,), of the expert for lost detail: above 0 where it is gone.
+@dataclass(frozen=True, eq=False)
+class Details:
+    """Of every clip that is not our own, the numbers of `classifier.detail` as it is and after every one of WAYS."""
 
-    The line is set on families that the fit has not seen, so that ALARMS of clips as they are lie above it.
+    plain: Floats  # (N, NUMBERS)
+    gone: Floats  # (N, WAYS, NUMBERS)
+    origins: NDArray[Any]  # (N,)
+    sources: NDArray[Any]
 
-    left_out  clips that it must not see at all, by name
+    def part(self, chosen: NDArray[Any]) -> Details:
+        """Some of the clips."""
+        return Details(self.plain[chosen], self.gone[chosen], self.origins[chosen], self.sources[chosen])
+
+
+def details(table: Table, cache: Path) -> Details:
+    """The detail of every clip's file, canonical where there is one; those in the cache are not measured again."""
+    kept = cache / "details"
+    kept.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name, place in sorted(_first(table).items()):
+        row, path = table.rows[place], kept / f"{name}.npy"
+        if not path.exists():
+            file = row["canonical"] if Path(row["canonical"]).is_file() else row["path"]
+            squares = next(sampled(probe(file).frames(looks=())))
+            ways = (lambda clip: clip, *WAYS.values())
+            np.save(path, np.stack([fineness(way(squares.pixels[::APART])) for way in ways]))
+        found.append((np.load(path, allow_pickle=False), name, row["source"]))
+    numbers = np.stack([each for each, _, _ in found])
+    names, sources = (np.array([one[place] for one in found]) for place in (1, 2))
+    return Details(numbers[:, 0], numbers[:, 1:], names, sources)
+
+
+def lost_of(found: Details) -> Floats:
+    """Weights and bias, (NUMBERS + 1,), of the expert for lost detail: above 0 where it is gone.
+
+    The line is set on sources that the fit has not seen, so that CAUGHT of their clips lie above it after round trips.
     """
-    first = _first(table)
-    chosen = np.array([name not in left_out for name in trips.of("origin")])
-    places = np.array([first[name] for name in trips.of("origin")[chosen]])
-    seen = np.array([name.startswith(SEEN) for name in table.names])
-    plain = model.standard(table.numbers[places])[:, seen]
-    gone = model.standard(trips.numbers[chosen])[:, seen]
-    used = np.isin(np.arange(len(table.rows)), places)
-    weights = weights_of(table, used, table.generated, 0.0, 0.0)[places]
-    fold, said = folds_of(table, SEED)[places], np.zeros(len(places))
-    for one in set(fold):
-        rest = fold != one
-        row, bias = _line(plain[rest], gone[rest], weights[rest])
-        said[~rest] = plain[~rest] @ row + bias
-    row, bias = _line(plain, gone, weights)
-    found = np.zeros(len(table.names))
-    found[seen] = row
-    return np.append(found, bias - float(np.quantile(said, 1 - ALARMS)))
+    line = _line(found)
+    return np.append(line[:-1], line[-1] - float(np.quantile(left_out(found)[1], 1 - CAUGHT)))
 
 
-def _line(plain: Floats, gone: Floats, weights: Floats) -> tuple[Floats, float]:
-    """Weights and bias that tell pairs of numbers apart, each pair with its weight."""
-    labels = np.repeat([False, True], len(plain))
-    fit = LogisticRegression(C=10.0, max_iter=600)
-    fit.fit(np.concatenate([plain, gone]), labels, sample_weight=np.tile(weights / weights.mean(), 2))
-    return np.asarray(fit.coef_[0], np.float64), float(fit.intercept_[0])
+def left_out(found: Details) -> tuple[Floats, Floats]:
+    """What lines that have not seen a clip's source say of it as it is, (N,), and after round trips, (N, WAYS)."""
+    rng, names = np.random.default_rng(SEED), sorted(set(found.sources))
+    fold = dict(zip(rng.permutation(names), np.arange(len(names)) % FOLDS, strict=True))
+    dealt = np.array([fold[one] for one in found.sources])
+    plain, gone = np.zeros(len(dealt)), np.zeros(found.gone.shape[:2])
+    for one in set(dealt):
+        line, there = _line(found.part(dealt != one)), dealt == one
+        plain[there] = found.plain[there] @ line[:-1] + line[-1]
+        gone[there] = found.gone[there] @ line[:-1] + line[-1]
+    return plain, gone
+
+
+def _line(found: Details) -> Floats:
+    """Weights and bias, (NUMBERS + 1,), that tell clips after round trips from clips as they are."""
+    ways = found.gone.shape[1]
+    counts = dict(zip(*np.unique(found.sources, return_counts=True), strict=True))
+    weights = np.array([counts[one] ** -0.5 for one in found.sources])  # a source weighs as the root of its clips
+    numbers = np.concatenate([found.plain, found.gone.reshape(-1, found.gone.shape[2])])
+    centre, spread = found.plain.mean(0), found.plain.std(0) + 1e-6
+    labels = np.repeat([False, True], [len(found.plain), len(numbers) - len(found.plain)])
+    shares = np.concatenate([weights * ways, np.repeat(weights, ways)])
+    fit = LogisticRegression(C=STRENGTH, max_iter=600)
+    fit.fit((numbers - centre) / spread, labels, sample_weight=shares / shares.mean())
+    row = fit.coef_[0] / spread
+    return np.append(row, fit.intercept_[0] - row @ centre)
 
 
 def _first(table: Table) -> dict[str, int]:

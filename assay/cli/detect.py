@@ -35,7 +35,7 @@ def command(paths: tuple[Path, ...], as_json: bool) -> int:
         if as_json:
             json_line(row)
         elif failed:
-            err.print(f"assay: {row['path']}: {row['error']['message']}", markup=False)
+            err.print(f"assay: {row['error']['message']}", markup=False)  # which begins with the path
         else:
             _tell(row)
     return ExitCode.UNDECIDED if len(paths) == 1 and failed else ExitCode.OK
@@ -51,6 +51,8 @@ def _tell(row: dict[str, Any]) -> None:
         lines.append(f"made by {row['generator']['name']} (by its {row['generator']['by']})")
     lines += _pixel_words(row["signals"]["forensic"])
     lines += [f"{part['start_s']:.1f} s to {part['end_s']:.1f} s: {part['value']:.2f}" for part in row["segments"]]
+    if row["answer"] == "no-evidence":
+        lines.append("nobody found anything; that does not mean real")
     lines += [f"hint: {_hint_words(hint)}" for hint in row["hints"]]
     for line in lines:
         out.print(f"  {plain(line)}", markup=False)

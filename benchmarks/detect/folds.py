@@ -18,12 +18,13 @@ from classifier.deployment import Calibration
 from classifier.embedded import log_odds, version_of
 from classifier.fitting import FOLDS, SEED, Floats, Table, fitted, folds_of, footage_of, shares
 from classifier.model import CALIBRATION, Model, write_model
-from classifier.roundtrip import lost_of
+from classifier.roundtrip import Details, lost_of
 
 
-def write_folds(table: Table, trips: Table, opinions: Floats, shipping: tuple[Model, float, float], to: Path) -> None:
+def write_folds(table: Table, fine: Details, opinions: Floats, shipping: tuple[Model, float, float], to: Path) -> None:
     """Fits and writes every fold, and which fold has not seen a clip.
 
+    fine      the detail of every clip, as it is and after round trips
     opinions  held-out log-odds, (repeats, N, experts)
     shipping  the shipped model, its threshold, and the rate of its threshold
     """
@@ -33,7 +34,8 @@ def write_folds(table: Table, trips: Table, opinions: Floats, shipping: tuple[Mo
     for one in range(FOLDS):
         seen, folder = fold != one, to / f"fold-{one}"
         made = fitted(table, seen)
-        made = replace(made, limits=model.limits, lost=lost_of(table, trips, made, set(clips[fold == one])))
+        kept = ~np.isin(fine.origins, clips[fold == one])
+        made = replace(made, limits=model.limits, lost=lost_of(fine.part(kept)))
         made = replace(made, sha256=write_model(made, folder))
         footage = footage_of(table, real & seen, values)
         own = Calibration.of(version_of(made), footage, max(rate, least_rate(len(footage))))

@@ -10,7 +10,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from classifier.canonical import Stretch, decode, encode, sampled, spread
+from classifier.detail import fineness
 from media import MediaError, Video, probe
 
 
@@ -31,12 +34,12 @@ class Streams:
         if isinstance(said, str):
             return said
         return [
-            Stretch(*decode(Path(f"{place}.{number}.h264").read_bytes()), start, end, side)
-            for number, (start, end, side) in enumerate(said)
+            Stretch(*decode(Path(f"{place}.{number}.h264").read_bytes()), start, end, side, np.array(detail))
+            for number, (start, end, side, detail) in enumerate(said)
         ]
 
 
-def _written(place: Path, path: Path) -> list[tuple[float, float, int]] | str:
+def _written(place: Path, path: Path) -> list[tuple[float, float, int, list[float]]] | str:
     """Writes one stream a stretch; where each stands, or why the file cannot be read."""
     try:
         video: Video = probe(path)
@@ -45,4 +48,4 @@ def _written(place: Path, path: Path) -> list[tuple[float, float, int]] | str:
         return str(error)
     for number, one in enumerate(squares):
         Path(f"{place}.{number}.h264").write_bytes(encode(one.pixels))
-    return [(one.start_s, one.end_s, one.side) for one in squares]
+    return [(one.start_s, one.end_s, one.side, fineness(one.pixels).tolist()) for one in squares]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 
 from classifier import EmbeddedForensic, degrade
 from classifier.canonical import Stretch
-from classifier.embedded import doubted, log_odds, probability, silenced
+from classifier.detail import NUMBERS
+from classifier.embedded import doubted, log_odds, probability, unmoved
 from classifier.model import LISTING, WEIGHTS, read_model, write_model
 from media import encode, probe
 from safety import ModelUnavailable
@@ -119,8 +119,6 @@ def test_doubts_have_reasons() -> None:
     apart = plain.copy()
     apart[0, 0] = 30.0
     assert "against each other" in str(doubted(model, numbers, apart, 0.7))
-    gone = replace(model, lost=np.append(np.zeros(len(model.names)), 1.0))
-    assert "detail is gone" in str(doubted(gone, numbers, plain, 0.7))
     near = np.full_like(plain, log_odds(0.5 * (model.limits["between"] + 0.7)))
     assert "between" in str(doubted(model, numbers, near, 0.7))
 
@@ -129,10 +127,10 @@ def test_silence_needs_every_stretch_still() -> None:
     """One stretch that moves is enough to be judged."""
     rng = np.random.default_rng(1)
     chroma = np.zeros((8, 2, 4, 4), np.uint8)
-    still = Stretch(np.zeros((8, 8, 8), np.uint8), chroma, 0, 1, 256)
-    lively = Stretch(rng.integers(0, 255, (8, 8, 8)).astype(np.uint8), chroma, 1, 2, 256)
-    assert silenced([still]) is not None
-    assert silenced([still, lively]) is None
+    still = Stretch(np.zeros((8, 8, 8), np.uint8), chroma, 0, 1, 256, np.zeros(NUMBERS))
+    lively = Stretch(rng.integers(0, 255, (8, 8, 8)).astype(np.uint8), chroma, 1, 2, 256, np.zeros(NUMBERS))
+    assert unmoved([still])
+    assert not unmoved([still, lively])
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
