@@ -129,5 +129,6 @@ def _note_job(session: Session, row: Any) -> None:
 
 def _note_decision(session: Session, row: Any, looked: list[Any] | None) -> None:
     facts = decision_facts(row)
-    facts["posture_sha256"] = None if looked is None else posture_sha256(row, looked)
+    by_models = looked is not None and row.policy_digest is not None  # no model stands behind a person's decision
+    facts["posture_sha256"] = posture_sha256(row, looked or ()) if by_models else None
     note(session, "decision" if row.policy_digest else "human", row.job, facts, row.decision)

@@ -10,6 +10,10 @@ import pytest
 
 from assay import review
 from assay.assemble import assemble
+from assay.auditing.reading import LedgerChain
+from assay.auditing.sealing import remembered, seal
+from assay.auditing.signing import known_keys
+from assay.auditing.verifying import verify
 from assay.errors import JobNotFound, ReviewClosed
 from assay.ledger import HeldRow, JobRow, Ledger, State, now
 from assay.outcome import Outcome
@@ -155,3 +159,18 @@ def test_kinds_are_not_mixed_up(stages: Stages, tmp_path: Path) -> None:
         review.approve_prompt(stages.ledger, output.review_id, "r", "x")
     with pytest.raises(JobNotFound):
         review.held(Ledger(str(stages.ledger.engine.url)), "rev_none")
+
+
+@pytest.mark.parametrize("word", ["approve", "refuse"])
+def test_the_chain_is_sound_after_a_persons_decision(stages: Stages, tmp_path: Path, word: str) -> None:
+    """What a person decided about an output that models looked at is in the audit chain, and the chain verifies."""
+    outcome = held_output(stages, tmp_path)
+    assert outcome.review_id is not None
+    if word == "approve":
+        review.approve_output(stages.ledger, outcome.review_id, "reviewer-7", "harmless", stages.signer)
+    else:
+        review.refuse(stages.ledger, outcome.review_id, "reviewer-7", "not that")
+    folder = tmp_path / "audit"
+    seal(stages.ledger, folder)
+    walk = verify(LedgerChain(stages.ledger), known_keys(folder), remembered(folder)[-1:])
+    assert walk.sound, walk.faults
