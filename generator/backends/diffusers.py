@@ -123,8 +123,10 @@ def _arguments(family: Family, request: GenerationRequest, plan: Plan) -> dict[s
 def _loaded(where: DiffusersModel) -> Any:
     import diffusers
     import torch
+    import transformers
 
     diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it breaks the lines of a log
     try:
         pipe = diffusers.DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
             where.model, dtype=getattr(torch, where.dtype), local_files_only=not where.download,
