@@ -57,8 +57,8 @@ class Model:
     def opinions(self, numbers: Floats) -> Floats:
         """What each expert says of stretches (N, n), its rank as log-odds: (N, experts)."""
         said, shares = self.spoken(numbers).T, np.linspace(_TAIL, 1 - _TAIL, RANKS)
-        ranks = [np.interp(each, row, shares) for each, row in zip(said, self.grid, strict=True)]
-        return np.log(np.stack(ranks, 1) / (1 - np.stack(ranks, 1)))
+        ranks = np.stack([np.interp(each, row, shares) for each, row in zip(said, self.grid, strict=True)], 1)
+        return np.asarray(np.log(ranks / (1 - ranks)), np.float64)
 
     def spoken(self, numbers: Floats) -> Floats:
         """What each expert says of stretches (N, n) before it is ranked: (N, experts)."""
