@@ -4,13 +4,14 @@ import copy
 import sys
 from pathlib import Path
 
+import nudenet.nudenet as nudenet_package
 import numpy as np
 import pytest
 
 from media import Frame
 from safety import FrameClassifier, ModelUnavailable
 from safety.frame import NudenetClassifier
-from safety.frame.nudenet import _CLASSES, COUNTED, _installed, _prepared, decoded
+from safety.frame.nudenet import _CLASSES, COUNTED, _installed, _prepared, _prepared_whole, decoded
 from tests.safety.frame.contract import FrameClassifierContract
 from tests.safety.frame.reels import scene
 
@@ -116,6 +117,14 @@ def test_the_picture_is_shown_whole_and_in_the_channel_order_of_the_package() ->
     assert shown.shape == (1, 3, 320, 320)
     assert shown[0, :, 90, 160].tolist() == [0.0, 0.0, 1.0]
     assert shown[0, :, 250, 160].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_what_is_asked_again_is_shown_as_the_package_shows_it() -> None:
+    """The second look at a picture of any shape gets the very numbers that the package makes of it."""
+    for size in ((406, 720), (720, 405), (64, 64)):
+        frame = Frame(scene(3, size), 0, 0.0)
+        theirs = nudenet_package._read_image(np.ascontiguousarray(frame.pixels[..., ::-1]), 320)[0]
+        np.testing.assert_array_equal(_prepared_whole(frame), theirs)
 
 
 def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
