@@ -49,7 +49,7 @@ class Served:
                 [sys.executable, "-m", "assay", "serve", "--port", str(self.port)],
                 env=assay_environment(self.folder, **self.environment), stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # a crowded machine takes its time to import it all
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 urllib.request.urlopen(f"{self.url}/nothing", timeout=5)
@@ -70,7 +70,7 @@ class Served:
         """SIGTERM, and the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(180)
 
     def end(self) -> None:
         """Whatever is left of its group goes."""
