@@ -92,8 +92,8 @@ def served(folder: Path, *tenants: str, **environment: str) -> Iterator[Served]:
         Tenants(ledger).add(name)
         server.keys[name] = Tenants(ledger).issue(name, CLIENT_SCOPES)
     ledger.close()
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.end()
