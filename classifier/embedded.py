@@ -149,7 +149,7 @@ def doubted(model: Model, numbers: Floats, opinions: Floats, line: float) -> str
     """
     if model.strangeness(numbers).mean() > model.limits["strange"]:
         return "unlike anything that the detector was fitted on (stylised, or a test picture?)"
-    apart = opinions.mean(0)
+    apart = model.spoken(numbers).mean(0)  # not by rank, which hides how far they are
     if float(apart.max() - apart.min()) > model.limits["apart"]:
         return "light and colour of its finest detail speak against each other"
     if model.limits["between"] <= probability(opinions.mean()) < line:

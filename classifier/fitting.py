@@ -208,8 +208,13 @@ def folds_of(table: Table, seed: int) -> NDArray[np.intp]:
     return np.array([found[name] for name in family])
 
 
-def held_out(table: Table, recipe: Recipe, repeats: int = REPEATS, labels: Flags | None = None) -> Floats:
-    """Log-odds of every clean copy by models that saw nothing of its family: (repeats, N, experts), NaN elsewhere."""
+def held_out(
+    table: Table, recipe: Recipe, repeats: int = REPEATS, labels: Flags | None = None, ranked: bool = True
+) -> Floats:
+    """Log-odds of every clean copy by models that saw nothing of its family: (repeats, N, experts), NaN elsewhere.
+
+    ranked  as the experts vote; else what they say before that
+    """
     found = np.full((repeats, len(table.rows), len(recipe.experts)), np.nan)
     asked = table.clean & ~table.mimic
     for repeat in range(repeats):
@@ -217,7 +222,8 @@ def held_out(table: Table, recipe: Recipe, repeats: int = REPEATS, labels: Flags
         for one in range(FOLDS):
             model = fitted(table, fold != one, recipe, labels)
             there = asked & (fold == one)
-            found[repeat, there] = model.opinions(table.numbers[there])
+            voiced = model.opinions if ranked else model.spoken
+            found[repeat, there] = voiced(table.numbers[there])
     return found
 
 
