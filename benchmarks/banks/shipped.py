@@ -31,7 +31,7 @@ BANKED = 500
 EVERY = 6  # frames
 # One family each, whatever their files are called.
 _SAME = {"intel": "intel", "fr_obama": "obama", "AnimateDiff": "fam-animatediff", "TurboDiffusion": "fam-wan",
-         "MAGI-1": "fam-wan"}  # fmt: skip
+         "MAGI-1": "fam-wan", "img": "smoke", "smoke1": "smoke", "newsmoke1": "smoke"}  # fmt: skip
 
 
 class Picture(NamedTuple):
