@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -116,9 +117,8 @@ def test_doubts_have_reasons() -> None:
     plain = np.full((1, len(model.bias)), -3.0)
     assert doubted(model, numbers, plain, 0.7) is None
     assert "unlike" in str(doubted(model, numbers + 9 * model.spread, plain, 0.7))
-    apart = plain.copy()
-    apart[0, 0] = 30.0
-    assert "against each other" in str(doubted(model, numbers, apart, 0.7))
+    apart = replace(model, bias=model.bias + np.eye(len(model.bias))[0] * 30)
+    assert "against each other" in str(doubted(apart, numbers, plain, 0.7))
     near = np.full_like(plain, log_odds(0.5 * (model.limits["between"] + 0.7)))
     assert "between" in str(doubted(model, numbers, near, 0.7))
 
