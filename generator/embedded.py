@@ -50,7 +50,7 @@ class EmbeddedGenerator:
     """
 
     name = "assay-embedded"
-    version = "2"
+    version = "3"
     backend = "embedded"
     digital_source_type = "trainedAlgorithmicMedia"
 
