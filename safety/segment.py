@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from safety.rule import Temporal
 from safety.score import Track
 
+_ROUNDING_S = 1e-6  # of times that are sums of binary fractions: where in a video a gap lies must not decide
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -63,7 +65,7 @@ def segments(track: Track, threshold: float, temporal: Temporal) -> list[Segment
         within: list[tuple[int, int]] = []
         for start, stop in _runs(holding[first:end], opened[first:end]):
             start, stop = start + first, stop + first
-            if within and shown.starts[start] - shown.ends[within[-1][1] - 1] <= temporal.merge_s:
+            if within and shown.starts[start] - shown.ends[within[-1][1] - 1] <= temporal.merge_s + _ROUNDING_S:
                 within[-1] = (within[-1][0], stop)
             else:
                 within.append((start, stop))

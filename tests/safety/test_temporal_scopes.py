@@ -80,6 +80,15 @@ def test_no_segment_crosses_a_border(one, threshold, temporal):
         assert one.pts[start] <= segment.start_s <= segment.end_s <= end_s
 
 
+@pytest.mark.parametrize("first", range(12))
+def test_a_gap_as_long_as_merge_s_joins_wherever_it_lies(first):
+    """Two frames with one between them are one segment at a tenth of a second's grace, at any place of the video."""
+    values = [float(i in (first, first + 2)) for i in range(14)]
+    one = replace(track(video(14), "hate", values), pts=np.arange(14) / 10)
+    temporal = Temporal(k=1, n=1, close=1.0, merge_s=0.1)
+    assert [segment.peak_frame for segment in segments(one, 1.0, temporal)] == [first]
+
+
 @settings(deadline=None)
 @given(shots(), st.floats(0.01, 1.0), scoped("shot"))
 def test_a_shot_is_judged_as_a_video_of_its_own(one, threshold, temporal):
