@@ -27,7 +27,7 @@ from generator.world.track import Track, moved
 _MOVES: Final = (-0.04, -0.02, 0.0, 0.02, 0.04), (-0.03, -0.015, 0.0, 0.015, 0.03), (0.95, 1.0, 1.05)
 _LOOKED_AT: Final = 3  # given frames, when a track is fitted
 _LEAST: Final = 0.3  # of what is seen, below which it fades out
-AT_ONCE: Final = 64  # frames that are drawn at once: memory stays bounded in clips of a minute
+AT_ONCE: Final = 16  # frames that are drawn at once: memory stays bounded in clips of a minute
 
 
 @dataclass(frozen=True, eq=False)

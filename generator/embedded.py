@@ -33,12 +33,14 @@ from generator.geometry import (
 from generator.request import GenerationRequest, Pixels
 from generator.stream import Completed, Event, Frames, GenerationRecord, Hook, Preview, Progress, drive
 from generator.weights_file import FOLDER, read_weights
+from media import give_back_memory
 
 if TYPE_CHECKING:
     from generator.film import Film
     from generator.sampler import Sampler
 
 CHUNK: Final = 4  # frames handed over at a time: 25 MB at 1920x1080
+TIDY: Final = 48  # frames after which free memory is given back
 INSTALL: Final = "the embedded generator needs PyTorch: pip install 'assay-video[generate]'"
 
 
@@ -79,7 +81,9 @@ class EmbeddedGenerator:
         for step, decode in enumerate(self._load().steps(request, geometry, given), 1):
             yield Progress(step, request.steps)
             yield Preview(step, request.steps, Fraction(NATIVE_FPS), partial(_preview, decode, given))
-        yield from _finished(_whole(decode(), given), request, geometry)
+        film = _whole(decode(), given)
+        del decode  # it holds a draft and latents, and frames are drawn from the film alone
+        yield from _finished(film, request, geometry)
         yield Completed(self._record(request, geometry))
 
     def _load(self) -> Sampler:
@@ -126,6 +130,8 @@ def _finished(film: Film, request: GenerationRequest, geometry: Geometry) -> Ite
             stood = standing(request, index)
             pixels[row] = geometry.enlarge(film.at(geometry.position(index))) if stood is None else stood
         yield Frames(pixels, start)
+        if start % TIDY == 0:
+            give_back_memory()
 
 
 def _preview(decode: Callable[[], Film], given: Given) -> Pixels:

@@ -11,6 +11,7 @@ from .frame import (
     Undecodable as Undecodable,
 )
 from .image import read_image as read_image, write_image as write_image
+from .memory import give_back_memory as give_back_memory
 from .mp4 import Encoder as Encoder, encode as encode
 from .tagging import Tag as Tag, tags as tags
 from .video import Video as Video

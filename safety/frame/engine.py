@@ -8,14 +8,12 @@ look only now and then); for the video, total = decoded + undecodable.
 
 from __future__ import annotations
 
-import ctypes
 import queue
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
 
-from media import Frame, MediaError, Video
+from media import Frame, MediaError, Video, give_back_memory
 from safety.frame.asking import ask
 from safety.frame.eye import entry
 from safety.frame.feed import Batch, Feed
@@ -79,12 +77,6 @@ def examine_video(
     return walk.end(item, unseen, stopped or walk.certain, partial or walk.certain is not None)
 
 
-def _give_back() -> None:
-    """Asks the C library to return the memory that it holds free, where it is one that can be asked (glibc)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 class _Cancelled(Exception):
     """Somebody wants the scan to end."""
 
@@ -108,7 +100,7 @@ def _show_all(walk: Walk, feed: Feed, progress: Callable[[int], None] | None, ca
         walk.settle(pending, until_done)
         if walk.total - tidied >= _TIDY:
             tidied = walk.total
-            _give_back()
+            give_back_memory()
         if progress is not None:
             progress(walk.total)
 
