@@ -22,7 +22,7 @@ PUBLIC = {
         "UsageError",
         "Video",
     ),
-    *("canary_glyph", "encode", "probe", "read_image", "sync_folder", "tags", "write_image"),
+    *("canary_glyph", "encode", "give_back_memory", "probe", "read_image", "sync_folder", "tags", "write_image"),
 }
 
 
